@@ -1,0 +1,186 @@
+"""Numbers from the rows of a table: shares with intervals, and what goes with what.
+
+Rows are those of ``stance.table.table_rows``. Only judged posts count: posts that hold words of their own and carry
+a tag. The article is never among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import atanh, sqrt, tanh
+from statistics import NormalDist
+from typing import Any
+
+from stance.records import SENTIMENTS, STANCES, TOXICITY
+
+Row = Mapping[str, Any]
+
+# An interval around a predicted share knows nothing of the tagger's own error; the basis stands beside every share.
+PREDICTED = "predicted, not validated"
+ABSTAINED = "abstained"
+STANCE_OUTCOMES = (*STANCES, ABSTAINED)
+SENTIMENT_OUTCOMES = (*SENTIMENTS, ABSTAINED)
+
+CONFIDENCE = 0.95
+# Fewer pairs give a rank correlation whose interval spans nearly everything.
+_LEAST_PAIRS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of ``n`` posts, with its 95% interval."""
+
+    count: int
+    n: int  # at least 1
+    share: float  # 0 to 1
+    low: float
+    high: float
+    basis: str  # what the figure rests on
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """Spearman's rank correlation of two numbers of each post, with its 95% interval."""
+
+    rho: float  # -1 to 1
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The posts of one stance toward one side: their sentiment, and how many are toxic."""
+
+    stance: str  # of STANCE_OUTCOMES
+    sentiment: dict[str, int]  # posts by SENTIMENT_OUTCOMES
+    toxic: Share | None  # None where no post takes the stance
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive posts of a thread, counted together."""
+
+    first: int  # position of the first post
+    last: int  # position of the last post
+    n: int  # judged posts among them
+    stance: tuple[dict[str, int], ...]  # posts by STANCE_OUTCOMES, one a side
+    toxic: int
+
+
+def wilson_interval(count: int, n: int) -> tuple[float, float]:
+    """The 95% Wilson score interval of ``count`` in ``n``, without continuity correction."""
+    if not 0 <= count <= n or n == 0:
+        raise ValueError(f"{count} of {n} is no share")
+    deviate = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, scale = count / n, 1 + deviate**2 / n
+    centre = (share + deviate**2 / (2 * n)) / scale
+    reach = deviate / scale * sqrt(share * (1 - share) / n + deviate**2 / (4 * n**2))
+    # rounding leaves the exact ends 0 and 1 a hair off
+    return (0.0 if count == 0 else centre - reach), (1.0 if count == n else centre + reach)
+
+
+def estimate_share(count: int, n: int) -> Share:
+    """A predicted share with its Wilson interval; ``n`` must be at least 1."""
+    low, high = wilson_interval(count, n)
+    return Share(count, n, count / n, low, high, PREDICTED)
+
+
+def judged_posts(rows: Sequence[Row]) -> list[Row]:
+    """The rows that shares are taken over."""
+    return [row for row in rows if row["kind"] == "post" and row["words"]]
+
+
+def stance_outcome(row: Row, side: int) -> str:
+    """The row's label toward a side (index), or "abstained"."""
+    return row["stance"][side]["label"] or ABSTAINED
+
+
+def sentiment_outcome(row: Row) -> str:
+    """The row's sentiment label, or "abstained"."""
+    return row["sentiment"]["label"] or ABSTAINED
+
+
+def present_attributes(row: Row, threshold: Sequence[float]) -> tuple[str, ...]:
+    """The toxicity attributes at or over their threshold (one each, in the order of TOXICITY); any makes a post toxic."""
+    if not row["words"]:
+        return ()
+    return tuple(name for name, cut in zip(TOXICITY, threshold, strict=True) if row["toxicity"][name] >= cut)
+
+
+def stance_shares(rows: Sequence[Row], side: int) -> dict[str, Share]:
+    """Shares by STANCE_OUTCOMES toward a side (index); empty where no post is judged."""
+    return _shares([stance_outcome(row, side) for row in judged_posts(rows)], STANCE_OUTCOMES)
+
+
+def sentiment_shares(rows: Sequence[Row]) -> dict[str, Share]:
+    """Shares by SENTIMENT_OUTCOMES; empty where no post is judged."""
+    return _shares([sentiment_outcome(row) for row in judged_posts(rows)], SENTIMENT_OUTCOMES)
+
+
+def toxicity_shares(rows: Sequence[Row], threshold: Sequence[float]) -> dict[str, Share]:
+    """The share of posts with each attribute of TOXICITY, and with "any" of them; empty where no post is judged."""
+    present = [present_attributes(row, threshold) for row in judged_posts(rows)]
+    if not present:
+        return {}
+    shares = {name: estimate_share(sum(name in found for found in present), len(present)) for name in TOXICITY}
+    return {**shares, "any": estimate_share(sum(map(bool, present)), len(present))}
+
+
+def cross_stance(rows: Sequence[Row], side: int, threshold: Sequence[float]) -> list[Crossing]:
+    """What the posts of each of STANCE_OUTCOMES toward a side (index) have for sentiment and toxicity."""
+    crossings = []
+    for outcome in STANCE_OUTCOMES:
+        posts = [row for row in judged_posts(rows) if stance_outcome(row, side) == outcome]
+        toxic = sum(bool(present_attributes(row, threshold)) for row in posts)
+        crossings.append(
+            Crossing(
+                outcome,
+                _counts([sentiment_outcome(row) for row in posts], SENTIMENT_OUTCOMES),
+                estimate_share(toxic, len(posts)) if posts else None,
+            )
+        )
+    return crossings
+
+
+def split_thread(rows: Sequence[Row], stretches: int, threshold: Sequence[float]) -> list[Stretch]:
+    """The thread in ``stretches`` runs of consecutive posts, equal in length to within one post."""
+    posts = [row for row in rows if row["kind"] == "post"]
+    sides = next((len(row["stance"]) for row in posts if row["stance"]), 0)
+    edges = [round(index * len(posts) / stretches) for index in range(stretches + 1)]
+    found = []
+    for first, end in zip(edges, edges[1:], strict=False):
+        judged = judged_posts(posts[first:end])
+        stance = tuple(_counts([stance_outcome(row, side) for row in judged], STANCE_OUTCOMES) for side in range(sides))
+        toxic = sum(bool(present_attributes(row, threshold)) for row in judged)
+        found.append(Stretch(first, end - 1, len(judged), stance, toxic))
+    return found
+
+
+def rank_association(first: Sequence[float], second: Sequence[float]) -> Association | None:
+    """Spearman's rho of two equally long lists; None for fewer than ten pairs or where one list is constant.
+
+    Interval: Fisher's transformation with the variance of Bonett and Wright (2000). It takes the posts for
+    independent, which posts of one author are not.
+    """
+    n = len(first)
+    if n < _LEAST_PAIRS or len(set(first)) == 1 or len(set(second)) == 1:
+        return None
+    from scipy.stats import spearmanr
+
+    rho = float(spearmanr(first, second).statistic)
+    if abs(rho) >= 1:
+        return Association(rho, rho, rho, n)
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * sqrt((1 + rho**2 / 2) / (n - 3))
+    return Association(rho, tanh(atanh(rho) - reach), tanh(atanh(rho) + reach), n)
+
+
+def _shares(outcomes: Sequence[str], names: Sequence[str]) -> dict[str, Share]:
+    if not outcomes:
+        return {}
+    return {name: estimate_share(count, len(outcomes)) for name, count in _counts(outcomes, names).items()}
+
+
+def _counts(outcomes: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    return {name: outcomes.count(name) for name in names}
