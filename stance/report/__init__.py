@@ -1,0 +1,5 @@
+"""Reports: a page, its figures and its tables, made from a table alone."""
+
+from stance.report.page import write_index, write_report
+
+__all__ = ["write_index", "write_report"]

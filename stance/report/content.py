@@ -1,0 +1,297 @@
+"""What a report's page says of a thread: rows made into the views that its templates print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stance.estimate import (
+    ABSTAINED,
+    SENTIMENT_OUTCOMES,
+    STANCE_OUTCOMES,
+    Row,
+    cross_stance,
+    judged_posts,
+    present_attributes,
+    rank_association,
+    sentiment_outcome,
+    split_thread,
+    stance_outcome,
+    stance_shares,
+)
+from stance.records import SENTIMENTS, STANCES, TOXICITY
+from stance.report.figures import MOST_GLYPHS, count_stretches
+from stance.table import Manifest
+
+# How the page says that a reply link is known.
+REPLY_BASIS = {
+    "markup": "the page's own link",
+    "nesting": "its place under that post",
+    "number": "the number it names",
+    "quote": "what it quotes",
+    "mention": "the name it mentions",
+}
+_QUEUE_LENGTH = 20  # posts suggested to a moderator
+_QUEUE_WITHOUT_TOXIC = 5  # shown all the same where no post is toxic
+_EXCERPT = 280  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a post's body: own words, or a quote with the place it comes from."""
+
+    words: str
+    quoted: bool = False
+    anchor: str | None = None  # of the source in the page; None: from outside the thread
+    source: str = ""  # the source by name
+
+
+@dataclass(frozen=True, slots=True)
+class StanceView:
+    """One side's judgement beside a post."""
+
+    side: str
+    outcome: str
+    probabilities: tuple[float, ...]  # as STANCES
+
+
+@dataclass(frozen=True, slots=True)
+class PostView:
+    """One post, or the article, as the page shows it."""
+
+    anchor: str
+    name: str  # "No. 12" as printed, else its place in the thread
+    author: str | None
+    author_index: int | None  # among the named authors
+    time: str | None
+    passages: tuple[Passage, ...]
+    reply: tuple[str, str, str] | None  # anchor and name of the post answered, how that is known
+    words: int | None  # None: not tagged
+    stance: tuple[StanceView, ...]
+    toxicity: tuple[tuple[str, float, bool], ...]  # attribute, probability, whether present
+    sentiment: tuple[str, float] | None  # outcome, probability of the likeliest
+    codes: str  # first letter of each side's outcome, "x" where the tagger abstained: for the filter
+
+    @property
+    def toxic(self) -> bool:
+        """Whether any attribute is present."""
+        return any(present for _, _, present in self.toxicity)
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the own words."""
+        words = " ".join(" ".join(one.words for one in self.passages if not one.quoted).split())
+        return words if len(words) <= _EXCERPT else words[:_EXCERPT].rsplit(" ", 1)[0] + " …"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorView:
+    """A named author's posts, or those of all unknown ones, which are not one person."""
+
+    name: str | None
+    posts: int
+    words: int
+    stance: tuple[dict[str, int], ...]  # judged posts by STANCE_OUTCOMES, one a side
+
+
+@dataclass(frozen=True, slots=True)
+class DataTable:
+    """The numbers behind a figure."""
+
+    head: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+
+def view_posts(rows: Sequence[Row], manifest: Manifest) -> list[PostView]:
+    """A view a row, in order."""
+    names = {row["position"]: post_name(row) for row in rows if row["kind"] == "post"}
+    authors = {name: index for index, name in enumerate(list_authors(rows))}
+    return [_view_post(row, manifest, names, authors) for row in rows]
+
+
+def post_name(row: Row) -> str:
+    """How the page calls a post: by its printed number, else by its place from 1."""
+    return f"No. {row['number']}" if row["number"] is not None else f"Post {row['position'] + 1}"
+
+
+def list_authors(rows: Sequence[Row]) -> list[str]:
+    """The named authors of posts, each once, in order of first appearance."""
+    return list(dict.fromkeys(row["author"] for row in rows if row["kind"] == "post" and row["author"] is not None))
+
+
+def view_authors(rows: Sequence[Row], sides: int) -> list[AuthorView]:
+    """Named authors by number of posts, then the unknown ones, counted together for want of names.
+
+    Nobody is ranked by toxicity here: a reader would take a tagger's mistakes for a person's record.
+    """
+    posts = [row for row in rows if row["kind"] == "post"]
+    counts = Counter(row["author"] for row in posts if row["author"] is not None)
+    by_author: dict[str | None, list[Row]] = {name: [] for name, _ in counts.most_common()}
+    for row in posts:
+        by_author.setdefault(row["author"], []).append(row)
+    unknown = by_author.pop(None, None)
+    views = [_view_author(name, own, sides) for name, own in by_author.items()]
+    return views if unknown is None else [*views, _view_author(None, unknown, sides)]
+
+
+def rank_posts(posts: Sequence[PostView]) -> list[PostView]:
+    """The posts most worth a moderator's look: toxic ones by probability of toxicity, else the likeliest few."""
+    judged = [post for post in posts if post.words]
+    judged.sort(key=lambda post: (not post.toxic, -post.toxicity[0][1]))
+    toxic = sum(post.toxic for post in judged)
+    return judged[: min(toxic, _QUEUE_LENGTH) or _QUEUE_WITHOUT_TOXIC]
+
+
+def list_figure_data(rows: Sequence[Row], manifest: Manifest) -> dict[str, DataTable]:
+    """The numbers behind each figure, by the figure's name."""
+    return {
+        "stance": DataTable(
+            ("side", "stance", "posts", "of", "share", "low", "high"), tuple(_list_shares(rows, manifest))
+        ),
+        "thread": _list_course(rows, manifest),
+        "crossing": DataTable(
+            ("side", "stance", *SENTIMENT_OUTCOMES, "toxic", "of", "low", "high"),
+            tuple(_list_crossings(rows, manifest)),
+        ),
+    }
+
+
+def list_associations(rows: Sequence[Row], manifest: Manifest) -> DataTable | None:
+    """Rank correlations of the probability against each side with those of toxicity and negative sentiment."""
+    judged = judged_posts(rows)
+    lines = []
+    for index, side in enumerate(manifest.sides):
+        against = [row["stance"][index]["against"] for row in judged]
+        toxic = rank_association(against, [row["toxicity"]["toxicity"] for row in judged])
+        negative = rank_association(against, [row["sentiment"]["negative"] for row in judged])
+        if toxic is not None and negative is not None:
+            figures = [f"{one.rho:.2f} ({one.low:.2f} to {one.high:.2f})" for one in (toxic, negative)]
+            lines.append((side.name, *figures, str(len(judged))))
+    head = ("against", "and toxicity", "and negative sentiment", "posts")
+    return DataTable(head, tuple(lines)) if lines else None
+
+
+def list_errors(errors: Mapping[str, Any]) -> DataTable | None:
+    """The tagger's own metrics as it gives them: whatever holds a value is a line."""
+    lines = tuple(_flatten_errors(errors, ()))
+    return DataTable(("data", "measure", "value", "95% interval", "n"), lines) if lines else None
+
+
+def _view_post(row: Row, manifest: Manifest, names: Mapping[int, str], authors: Mapping[str, int]) -> PostView:
+    tagged, article = bool(row["words"]), row["kind"] == "article"
+    present = present_attributes(row, manifest.toxicity_threshold)
+    stance = [
+        StanceView(judged["side"], stance_outcome(row, index), tuple(judged[name] for name in STANCES))
+        for index, judged in enumerate(row["stance"] if tagged else ())
+    ]
+    likeliest = max(row["sentiment"][name] for name in SENTIMENTS) if tagged else 0.0
+    return PostView(
+        anchor="article" if article else f"p{row['position']}",
+        name="Article" if article else post_name(row),
+        author=row["author"],
+        author_index=authors.get(row["author"]),
+        time=None if row["time"] is None else f"{row['time']:%Y-%m-%d %H:%M} UTC",
+        passages=tuple(_split_body(row, names)),
+        reply=_view_reply(row, names),
+        words=row["words"],
+        stance=tuple(stance),
+        toxicity=tuple((name, row["toxicity"][name], name in present) for name in TOXICITY) if tagged else (),
+        sentiment=(sentiment_outcome(row), likeliest) if tagged else None,
+        codes="".join("x" if view.outcome == ABSTAINED else view.outcome[0] for view in stance),
+    )
+
+
+def _view_reply(row: Row, names: Mapping[int, str]) -> tuple[str, str, str] | None:
+    if row["reply_to"] not in names:
+        return None
+    return f"p{row['reply_to']}", names[row["reply_to"]], REPLY_BASIS.get(row["reply_basis"], "")
+
+
+def _split_body(row: Row, names: Mapping[int, str]) -> Iterator[Passage]:
+    """The body from start to end, blank space around quotes left out."""
+    body, position = row["body"], 0
+    for quote in row["quotes"]:
+        yield from _own_passage(body[position : quote["start"]])
+        source = quote["source"]
+        words = body[quote["start"] : quote["end"]].strip("\r\n")
+        if source == "article":
+            yield Passage(words, quoted=True, anchor="article", source="the article")
+        elif source is not None and int(source) in names:
+            yield Passage(words, quoted=True, anchor=f"p{source}", source=names[int(source)])
+        else:
+            yield Passage(words, quoted=True, source="outside the thread")
+        position = quote["end"]
+    yield from _own_passage(body[position:])
+
+
+def _own_passage(words: str) -> Iterator[Passage]:
+    if words.strip():
+        yield Passage(words.strip("\r\n").rstrip())
+
+
+def _view_author(name: str | None, posts: Sequence[Row], sides: int) -> AuthorView:
+    judged = judged_posts(posts)
+    outcomes = [[stance_outcome(row, side) for row in judged] for side in range(sides)]
+    stance = tuple({outcome: found.count(outcome) for outcome in STANCE_OUTCOMES} for found in outcomes)
+    return AuthorView(name, len(posts), sum(row["words"] or 0 for row in posts), stance)
+
+
+def _list_shares(rows: Sequence[Row], manifest: Manifest) -> Iterator[tuple[str, ...]]:
+    for index, side in enumerate(manifest.sides):
+        for outcome, share in stance_shares(rows, index).items():
+            figures = (f"{value:.3f}" for value in (share.share, share.low, share.high))
+            yield side.name, outcome, str(share.count), str(share.n), *figures
+
+
+def _list_course(rows: Sequence[Row], manifest: Manifest) -> DataTable:
+    """Post by post as the figure draws them, or by its stretches in a long thread."""
+    posts = [row for row in rows if row["kind"] == "post"]
+    sides = tuple(side.name for side in manifest.sides)
+    if len(posts) <= MOST_GLYPHS:
+        lines = []
+        for row in judged_posts(posts):
+            leans = (
+                f"{stance_outcome(row, index)} {judged['favor'] - judged['against']:+.2f}"
+                for index, judged in enumerate(row["stance"])
+            )
+            attribute = max(TOXICITY, key=row["toxicity"].__getitem__)
+            lines.append((post_name(row), *leans, f"{row['toxicity'][attribute]:.2f} {attribute.replace('_', ' ')}"))
+        return DataTable(("post", *(f"{side}: favor less against" for side in sides), "likeliest attribute"), tuple(lines))
+    lines = [
+        (
+            f"{one.first + 1} to {one.last + 1}",
+            str(one.n),
+            *(f"{counts['favor']} / {counts['against']}" for counts in one.stance),
+            str(one.toxic),
+        )
+        for one in split_thread(posts, count_stretches(posts), manifest.toxicity_threshold)
+    ]
+    return DataTable(("posts", "judged", *(f"{side}: favor / against" for side in sides), "toxic"), tuple(lines))
+
+
+def _list_crossings(rows: Sequence[Row], manifest: Manifest) -> Iterator[tuple[str, ...]]:
+    for index, side in enumerate(manifest.sides):
+        for crossing in cross_stance(rows, index, manifest.toxicity_threshold):
+            share = crossing.toxic
+            if share is not None:
+                counts = (str(count) for count in crossing.sentiment.values())
+                toxic = str(share.count), str(share.n), f"{share.low:.3f}", f"{share.high:.3f}"
+                yield side.name, crossing.stance, *counts, *toxic
+
+
+def _flatten_errors(errors: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, value in errors.items():
+        here = (*path, str(name).replace("_", " "))
+        if isinstance(value, Mapping) and "value" not in value:
+            yield from _flatten_errors(value, here)
+            continue
+        figures = value if isinstance(value, Mapping) else {"value": value}
+        interval = f"{_figure(figures['low'])} to {_figure(figures['high'])}" if {"low", "high"} <= set(figures) else ""
+        data, measure = here[0], ", ".join(here[1:])
+        yield data, measure, _figure(figures["value"]), interval, _figure(figures.get("n", ""))
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

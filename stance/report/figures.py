@@ -1,0 +1,380 @@
+"""The pictures of a report, drawn by matplotlib through ``Figure`` only, so that no state outlives a call.
+
+Each figure is drawn twice, since a wide one shrunk to a phone cannot be read. Sizes are points: CSS pixels on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from stance.estimate import (
+    ABSTAINED,
+    SENTIMENT_OUTCOMES,
+    STANCE_OUTCOMES,
+    Crossing,
+    Row,
+    Share,
+    cross_stance,
+    judged_posts,
+    present_attributes,
+    split_thread,
+    stance_outcome,
+    stance_shares,
+)
+from stance.report.picture import NARROW, PALETTE, WIDE, Picture, render_picture
+from stance.table import Manifest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARKERS = {"favor": "^", "against": "v", "none": "o", ABSTAINED: "x"}
+
+# Past this many posts a glyph a post is clutter; the thread is drawn in stretches instead.
+MOST_GLYPHS = 90
+_MOST_STRETCHES = 40
+_LEAST_STRETCH = 10  # posts
+_LONGEST_NAME = 42  # characters of a side's name that fit a narrow figure
+_LINE = 21  # height of a line
+_PANEL = 112  # height of a panel along the thread
+
+
+def draw_pictures(rows: Sequence[Row], manifest: Manifest) -> list[Picture]:
+    """The figures of one thread in the order of the page; none where no post is judged."""
+    if not judged_posts(rows):
+        return []
+    names = [_shorten(side.name) for side in manifest.sides]
+    threshold = manifest.toxicity_threshold
+    shares = [stance_shares(rows, side) for side in range(len(names))]
+    crossings = [cross_stance(rows, side, threshold) for side in range(len(names))]
+    pictures = []
+    if names:
+        pictures.append(
+            render_picture(
+                "stance",
+                "Predicted stance toward each side, with 95% intervals",
+                _describe_stance(names, shares),
+                lambda width: _draw_stance(names, shares, width),
+            )
+        )
+    pictures.append(
+        render_picture(
+            "thread",
+            "Stance and toxicity along the thread",
+            _describe_thread(rows, manifest),
+            lambda width: _draw_thread(rows, manifest, width),
+        )
+    )
+    if names:
+        pictures.append(
+            render_picture(
+                "crossing",
+                "Sentiment and toxicity of posts by their stance",
+                _describe_crossings(names, crossings),
+                lambda width: _draw_crossings(names, crossings, width),
+            )
+        )
+    return pictures
+
+
+def count_stretches(posts: Sequence[Row]) -> int:
+    """Into how many stretches a thread of more than MOST_GLYPHS posts is cut."""
+    return min(_MOST_STRETCHES, len(posts) // _LEAST_STRETCH)
+
+
+def percent(share: Share) -> str:
+    """A share with its interval: "29% (17 to 44)"."""
+    return f"{share.share:.0%} ({share.low * 100:.0f} to {share.high * 100:.0f})"
+
+
+# --- what the figures say, in words ---
+
+
+def _describe_stance(names: Sequence[str], shares: Sequence[dict[str, Share]]) -> str:
+    sentences = []
+    for name, side in zip(names, shares, strict=True):
+        parts = [f"{outcome} {share.count}, {percent(share)}" for outcome, share in side.items() if share.count]
+        sentences.append(f"{name}: {'; '.join(parts)}.")
+    return f"Posts judged: {next(iter(shares[0].values())).n}. {' '.join(sentences)}"
+
+
+def _describe_thread(rows: Sequence[Row], manifest: Manifest) -> str:
+    """Counts in the first and the second half: the shortest words for a course."""
+    parts = []
+    for half, stretch in zip(("First", "Second"), split_thread(rows, 2, manifest.toxicity_threshold), strict=True):
+        sides = [
+            f"{_shorten(side.name)} favor {counts['favor']}, against {counts['against']}"
+            for side, counts in zip(manifest.sides, stretch.stance, strict=False)
+        ]
+        parts.append(f"{half} half, {stretch.n} posts judged: {'; '.join([*sides, f'toxic {stretch.toxic}'])}.")
+    return " ".join(parts)
+
+
+def _describe_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]]) -> str:
+    sentences = []
+    for name, side in zip(names, crossings, strict=True):
+        for crossing in side:
+            if crossing.toxic is not None:
+                tones = ", ".join(f"{tone} {count}" for tone, count in crossing.sentiment.items() if count)
+                toxic = f"toxic {crossing.toxic.count}"
+                sentences.append(f"{name} {crossing.stance}, {crossing.toxic.n} posts: {tones}; {toxic}.")
+    return " ".join(sentences)
+
+
+# --- drawing ---
+
+
+def _draw_stance(names: Sequence[str], shares: Sequence[dict[str, Share]], width: int) -> Figure:
+    """Bars with whiskers, one group a side; abstentions only where there are some."""
+    outcomes = [name for name in STANCE_OUTCOMES if name != ABSTAINED or any(side[name].count for side in shares)]
+    figure, (axes,) = _new_figure(width, len(names) * (len(outcomes) + 1) * _LINE + 40, 1)
+    left, right = (96, 176) if width == WIDE else (84, 112)
+    _place(axes, left, right, top=4, bottom=36)
+    line = 0
+    for name, side in zip(names, shares, strict=True):
+        _write(axes, left - 6, line, name, weight="bold")
+        for outcome in outcomes:
+            line += 1
+            share, colour = side[outcome], PALETTE[outcome]
+            axes.barh(line, share.share, height=0.56, color=colour, alpha=0.85, linewidth=0)
+            axes.plot([share.low, share.high], [line, line], color=PALETTE["ink"], linewidth=1.3)
+            axes.plot([share.low, share.high], [line, line], "|", color=PALETTE["ink"], markersize=7)
+            _mark(axes, left - 14, line, outcome)
+            _write(axes, left - 24, line, outcome)
+            words = f"{share.count} of {share.n}:  {percent(share)}" if width == WIDE else percent(share)
+            axes.text(1, line, f"  {words}", transform=axes.get_yaxis_transform(), va="center")
+        line += 1
+    _scale_share(axes, line, "share of judged posts")
+    return figure
+
+
+def _draw_thread(rows: Sequence[Row], manifest: Manifest, width: int) -> Figure:
+    """One panel a side over one of toxicity: a glyph a post, or bars of stretches in a long thread."""
+    from matplotlib.ticker import MaxNLocator
+
+    posts = [row for row in rows if row["kind"] == "post"]
+    panels = len(manifest.sides) + 1
+    figure, all_axes = _new_figure(width, panels * _PANEL + 34, panels)
+    for index, axes in enumerate(all_axes):
+        above = index * _PANEL
+        _place(axes, left=44, right=12, top=above + 26, bottom=34 + panels * _PANEL - above - _PANEL + 8)
+        axes.set_xlim(0, len(posts) + 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10 if width == WIDE else 5))
+        axes.tick_params(length=0, labelbottom=index == panels - 1, labelsize=9.5)
+        _strip(axes)
+        _title(axes, _shorten(manifest.sides[index].name) if index < panels - 1 else "Toxicity")
+    all_axes[-1].set_xlabel("posts in the order of the thread", fontsize=10.5)
+    if len(posts) <= MOST_GLYPHS:
+        _draw_posts(posts, manifest, all_axes)
+    else:
+        _draw_stretches(posts, manifest, all_axes)
+    return figure
+
+
+def _draw_posts(posts: Sequence[Row], manifest: Manifest, panels: Sequence[Axes]) -> None:
+    """Stance as the probability of favor less that of against; toxicity as that of its likeliest attribute."""
+    judged = [(place, row) for place, row in enumerate(posts, start=1) if row["words"]]
+    for side, axes in enumerate(panels[:-1]):
+        axes.axhline(0, color=PALETTE["line"], linewidth=0.8)
+        for outcome in STANCE_OUTCOMES:
+            chosen = [(place, row["stance"][side]) for place, row in judged if stance_outcome(row, side) == outcome]
+            places = [place for place, _ in chosen]
+            leans = [judgement["favor"] - judgement["against"] for _, judgement in chosen]
+            axes.vlines(places, 0, leans, color=PALETTE[outcome], linewidth=1)
+            size = 24 if outcome in ("favor", "against") else 9
+            axes.scatter(places, leans, s=size, marker=MARKERS[outcome], color=PALETTE[outcome], zorder=3)
+        axes.set_ylim(-1.12, 1.12)
+        axes.set_yticks([-1, 0, 1], ["against", "0", "favor"], fontsize=9)
+    axes = panels[-1]
+    for toxic in (True, False):
+        chosen_posts = [
+            (place, max(row["toxicity"].values()))
+            for place, row in judged
+            if bool(present_attributes(row, manifest.toxicity_threshold)) == toxic
+        ]
+        places = [place for place, _ in chosen_posts]
+        heights = [height for _, height in chosen_posts]
+        colour = PALETTE["toxic" if toxic else "none"]
+        axes.vlines(places, 0, heights, color=colour, linewidth=2.4 if toxic else 1.2)
+        axes.scatter(places, heights, s=24 if toxic else 7, marker="D" if toxic else "o", color=colour, zorder=3)
+    axes.set_ylim(0, 1.05)
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
+    axes.grid(axis="y", color=PALETTE["line"], linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _draw_stretches(posts: Sequence[Row], manifest: Manifest, panels: Sequence[Axes]) -> None:
+    """Shares of favor upward and against downward, and of toxic posts, in runs of consecutive posts."""
+    stretches = [one for one in split_thread(posts, count_stretches(posts), manifest.toxicity_threshold) if one.n]
+    places = [(one.first + one.last) / 2 + 1 for one in stretches]
+    widths = [(one.last - one.first + 1) * 0.82 for one in stretches]
+    for side, axes in enumerate(panels[:-1]):
+        favor = [one.stance[side]["favor"] / one.n for one in stretches]
+        against = [-one.stance[side]["against"] / one.n for one in stretches]
+        axes.bar(places, favor, widths, color=PALETTE["favor"])
+        axes.bar(places, against, widths, color=PALETTE["against"])
+        axes.axhline(0, color=PALETTE["muted"], linewidth=0.8)
+        reach = max(0.1, *favor, *(-share for share in against))
+        axes.set_ylim(-reach * 1.08, reach * 1.08)
+        axes.set_yticks([-reach, 0, reach], [f"{reach:.0%}", "0", f"{reach:.0%}"], fontsize=9)
+        axes.text(0.995, 0.98, "▲ favor", transform=axes.transAxes, ha="right", va="top", fontsize=9)
+        axes.text(0.995, 0.02, "▼ against", transform=axes.transAxes, ha="right", va="bottom", fontsize=9)
+    toxic = [one.toxic / one.n for one in stretches]
+    reach = max(0.1, *toxic)
+    panels[-1].bar(places, toxic, widths, color=PALETTE["toxic"])
+    panels[-1].set_ylim(0, reach * 1.08)
+    panels[-1].set_yticks([0, reach], ["0", f"{reach:.0%}"], fontsize=9)
+    _title(panels[-1], "Share of toxic posts")
+
+
+def _draw_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]], width: int) -> Figure:
+    """By stance: bars of sentiment, and the share of toxic posts with its interval; side by side, or one over the other."""
+    lines = [
+        (name, [one for one in side if one.toxic is not None]) for name, side in zip(names, crossings, strict=True)
+    ]
+    rows = sum(1 + len(side) for _, side in lines)
+    panel = rows * _LINE + 66
+    figure, (tones, toxic) = _new_figure(width, panel if width == WIDE else 2 * panel, 2)
+    if width == WIDE:
+        _place(tones, 136, 286, top=24, bottom=42)
+        _place(toxic, 446, 96, top=24, bottom=42)
+    else:
+        _place(tones, 136, 12, top=24, bottom=panel + 42)
+        _place(toxic, 136, 86, top=panel + 24, bottom=42)
+    _title(tones, "Sentiment")
+    _title(toxic, "Toxic posts, with 95% interval")
+    line = 0
+    for name, side in lines:
+        _write(tones, 130, line, name, weight="bold")
+        if width == NARROW:
+            _write(toxic, 130, line, name, weight="bold")
+        for crossing in side:
+            line += 1
+            _draw_tones(tones, line, crossing)
+            _draw_toxic(toxic, line, crossing)
+            for axes in (tones, toxic) if width == NARROW else (tones,):
+                _mark(axes, 122, line, crossing.stance)
+                words = f"{crossing.stance}, n = {sum(crossing.sentiment.values())}"
+                _write(axes, 112, line, words)
+        line += 1
+    _scale_share(tones, line, "")
+    _name_tones(
+        tones, [tone for tone in SENTIMENT_OUTCOMES if any(one.sentiment[tone] for _, side in lines for one in side)]
+    )
+    _scale_share(toxic, line, "share of posts")
+    return figure
+
+
+def _draw_tones(axes: Axes, line: int, crossing: Crossing) -> None:
+    """One bar of sentiment."""
+    total, start = sum(crossing.sentiment.values()), 0.0
+    for tone, count in crossing.sentiment.items():
+        share = count / total
+        axes.barh(line, share, height=0.68, left=start, **_tone_style(tone))
+        start += share
+
+
+def _tone_style(tone: str) -> dict[str, Any]:
+    """Colour, and strokes through negative, so that colour is never the only sign."""
+    hatch = "////" if tone == "negative" else None
+    return {"facecolor": PALETTE[tone], "hatch": hatch, "edgecolor": PALETTE["paper"], "linewidth": 0.8}
+
+
+def _name_tones(axes: Axes, tones: Sequence[str]) -> None:
+    """The key of the sentiment bars, below them; it ends where they end and may begin left of them."""
+    from matplotlib.patches import Patch
+
+    keys = [Patch(label=tone, **_tone_style(tone)) for tone in tones]
+    below = -20 / (_size(axes)[1] * axes.get_position().height)
+    axes.legend(
+        handles=keys,
+        loc="upper right",
+        bbox_to_anchor=(1, below),
+        ncols=len(tones),
+        frameon=False,
+        fontsize=9.5,
+        handlelength=1.1,
+        columnspacing=0.9,
+        handletextpad=0.4,
+        borderpad=0,
+        borderaxespad=0,
+    )
+
+
+def _draw_toxic(axes: Axes, line: int, crossing: Crossing) -> None:
+    share = crossing.toxic
+    if share is None:
+        return
+    axes.plot([share.low, share.high], [line, line], color=PALETTE["toxic"], linewidth=1.4)
+    axes.plot([share.share], [line], "D", color=PALETTE["toxic"], markersize=5, clip_on=False)
+    axes.text(1, line, f"  {percent(share)}", transform=axes.get_yaxis_transform(), va="center")
+
+
+# --- shared parts: sizes are points, from the edge of the figure or of the axes ---
+
+
+def _new_figure(width: int, height: int, panels: int) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / 72, height / 72), facecolor="none")
+    axes = [figure.add_axes((0, 0, 1, 1), facecolor="none", label=str(index)) for index in range(panels)]
+    return figure, axes
+
+
+def _place(axes: Axes, left: float, right: float, top: float, bottom: float) -> None:
+    """Give the axes these margins."""
+    width, height = _size(axes)
+    axes.set_position((left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height))
+
+
+def _size(axes: Axes) -> tuple[float, float]:
+    """Width and height of the whole figure."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # only of axes that were removed
+    return float(figure.get_figwidth() * 72), float(figure.get_figheight() * 72)
+
+
+def _left_of(axes: Axes, points: float) -> float:
+    """The fraction of the axes' width that lies so far left of them."""
+    return -points / (_size(axes)[0] * axes.get_position().width)
+
+
+def _write(axes: Axes, points: float, line: float, words: str, **style: Any) -> None:
+    """Words on a line, beginning so far left of the axes."""
+    axes.text(_left_of(axes, points), line, words, transform=axes.get_yaxis_transform(), va="center", **style)
+
+
+def _mark(axes: Axes, points: float, line: float, outcome: str) -> None:
+    """The outcome's own shape, so that colour is never the only sign."""
+    style: dict[str, Any] = {"color": PALETTE[outcome], "markersize": 6, "clip_on": False}
+    axes.plot([_left_of(axes, points)], [line], MARKERS[outcome], transform=axes.get_yaxis_transform(), **style)
+
+
+def _scale_share(axes: Axes, lines: int, label: str) -> None:
+    """From 0 to 100% across, the first line on top."""
+    axes.set_xlim(0, 1)
+    axes.set_ylim(lines - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"], fontsize=9.5)
+    axes.set_xlabel(label, fontsize=10.5)
+    axes.grid(axis="x", color=PALETTE["line"], linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    _strip(axes)
+
+
+def _strip(axes: Axes) -> None:
+    """No frame but the line below."""
+    for edge in ("left", "right", "top"):
+        axes.spines[edge].set_visible(False)
+
+
+def _title(axes: Axes, words: str) -> None:
+    axes.set_title(words, loc="left", fontsize=11.5, weight="bold", pad=5, color=PALETTE["ink"])
+
+
+def _shorten(name: str) -> str:
+    """A side's name that fits a figure and XML, which forbids control characters."""
+    name = "".join(letter for letter in name if letter.isprintable())
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
