@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import atanh, sqrt, tanh
 from statistics import NormalDist
 from typing import Any
@@ -103,7 +104,7 @@ def sentiment_outcome(row: Row) -> str:
 
 
 def present_attributes(row: Row, threshold: Sequence[float]) -> tuple[str, ...]:
-    """The toxicity attributes at or over their threshold (one each, in the order of TOXICITY); any makes a post toxic."""
+    """The toxicity attributes at or over their threshold (one each, as TOXICITY); any one makes a post toxic."""
     if not row["words"]:
         return ()
     return tuple(name for name, cut in zip(TOXICITY, threshold, strict=True) if row["toxicity"][name] >= cut)
@@ -150,7 +151,7 @@ def split_thread(rows: Sequence[Row], stretches: int, threshold: Sequence[float]
     sides = next((len(row["stance"]) for row in posts if row["stance"]), 0)
     edges = [round(index * len(posts) / stretches) for index in range(stretches + 1)]
     found = []
-    for first, end in zip(edges, edges[1:], strict=False):
+    for first, end in pairwise(edges):
         judged = judged_posts(posts[first:end])
         stance = tuple(_counts([stance_outcome(row, side) for row in judged], STANCE_OUTCOMES) for side in range(sides))
         toxic = sum(bool(present_attributes(row, threshold)) for row in judged)

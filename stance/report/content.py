@@ -167,7 +167,7 @@ def list_associations(rows: Sequence[Row], manifest: Manifest) -> DataTable | No
         toxic = rank_association(against, [row["toxicity"]["toxicity"] for row in judged])
         negative = rank_association(against, [row["sentiment"]["negative"] for row in judged])
         if toxic is not None and negative is not None:
-            figures = [f"{one.rho:.2f} ({one.low:.2f} to {one.high:.2f})" for one in (toxic, negative)]
+            figures = [f"{one.rho:z.2f} ({one.low:z.2f} to {one.high:z.2f})" for one in (toxic, negative)]
             lines.append((side.name, *figures, str(len(judged))))
     head = ("against", "and toxicity", "and negative sentiment", "posts")
     return DataTable(head, tuple(lines)) if lines else None
@@ -253,12 +253,14 @@ def _list_course(rows: Sequence[Row], manifest: Manifest) -> DataTable:
         lines = []
         for row in judged_posts(posts):
             leans = (
-                f"{stance_outcome(row, index)} {judged['favor'] - judged['against']:+.2f}"
+                f"{stance_outcome(row, index)} {judged['favor'] - judged['against']:+z.2f}"
                 for index, judged in enumerate(row["stance"])
             )
             attribute = max(TOXICITY, key=row["toxicity"].__getitem__)
             lines.append((post_name(row), *leans, f"{row['toxicity'][attribute]:.2f} {attribute.replace('_', ' ')}"))
-        return DataTable(("post", *(f"{side}: favor less against" for side in sides), "likeliest attribute"), tuple(lines))
+        return DataTable(
+            ("post", *(f"{side}: favor less against" for side in sides), "likeliest attribute"), tuple(lines)
+        )
     lines = [
         (
             f"{one.first + 1} to {one.last + 1}",

@@ -129,7 +129,7 @@ def _draw_stance(names: Sequence[str], shares: Sequence[dict[str, Share]], width
     """Bars with whiskers, one group a side; abstentions only where there are some."""
     outcomes = [name for name in STANCE_OUTCOMES if name != ABSTAINED or any(side[name].count for side in shares)]
     figure, (axes,) = _new_figure(width, len(names) * (len(outcomes) + 1) * _LINE + 40, 1)
-    left, right = (96, 176) if width == WIDE else (84, 112)
+    left, right = (96, 190) if width == WIDE else (84, 120)
     _place(axes, left, right, top=4, bottom=36)
     line = 0
     for name, side in zip(names, shares, strict=True):
@@ -143,7 +143,7 @@ def _draw_stance(names: Sequence[str], shares: Sequence[dict[str, Share]], width
             _mark(axes, left - 14, line, outcome)
             _write(axes, left - 24, line, outcome)
             words = f"{share.count} of {share.n}:  {percent(share)}" if width == WIDE else percent(share)
-            axes.text(1, line, f"  {words}", transform=axes.get_yaxis_transform(), va="center")
+            _write_after(axes, line, words)
         line += 1
     _scale_share(axes, line, "share of judged posts")
     return figure
@@ -218,8 +218,7 @@ def _draw_stretches(posts: Sequence[Row], manifest: Manifest, panels: Sequence[A
         reach = max(0.1, *favor, *(-share for share in against))
         axes.set_ylim(-reach * 1.08, reach * 1.08)
         axes.set_yticks([-reach, 0, reach], [f"{reach:.0%}", "0", f"{reach:.0%}"], fontsize=9)
-        axes.text(0.995, 0.98, "▲ favor", transform=axes.transAxes, ha="right", va="top", fontsize=9)
-        axes.text(0.995, 0.02, "▼ against", transform=axes.transAxes, ha="right", va="bottom", fontsize=9)
+        axes.set_title("up: favor, down: against", loc="right", fontsize=9, pad=5, color=PALETTE["muted"])
     toxic = [one.toxic / one.n for one in stretches]
     reach = max(0.1, *toxic)
     panels[-1].bar(places, toxic, widths, color=PALETTE["toxic"])
@@ -229,7 +228,7 @@ def _draw_stretches(posts: Sequence[Row], manifest: Manifest, panels: Sequence[A
 
 
 def _draw_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]], width: int) -> Figure:
-    """By stance: bars of sentiment, and the share of toxic posts with its interval; side by side, or one over the other."""
+    """By stance: bars of sentiment, and the share of toxic posts with its interval, beside or below."""
     lines = [
         (name, [one for one in side if one.toxic is not None]) for name, side in zip(names, crossings, strict=True)
     ]
@@ -237,11 +236,11 @@ def _draw_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]], w
     panel = rows * _LINE + 66
     figure, (tones, toxic) = _new_figure(width, panel if width == WIDE else 2 * panel, 2)
     if width == WIDE:
-        _place(tones, 136, 286, top=24, bottom=42)
-        _place(toxic, 446, 96, top=24, bottom=42)
+        _place(tones, 136, 340, top=24, bottom=42)
+        _place(toxic, 520, 124, top=24, bottom=42)
     else:
         _place(tones, 136, 12, top=24, bottom=panel + 42)
-        _place(toxic, 136, 86, top=panel + 24, bottom=42)
+        _place(toxic, 136, 120, top=panel + 24, bottom=42)
     _title(tones, "Sentiment")
     _title(toxic, "Toxic posts, with 95% interval")
     line = 0
@@ -276,9 +275,9 @@ def _draw_tones(axes: Axes, line: int, crossing: Crossing) -> None:
 
 
 def _tone_style(tone: str) -> dict[str, Any]:
-    """Colour, and strokes through negative, so that colour is never the only sign."""
-    hatch = "////" if tone == "negative" else None
-    return {"facecolor": PALETTE[tone], "hatch": hatch, "edgecolor": PALETTE["paper"], "linewidth": 0.8}
+    """Colour, and strokes through negative and abstained, so that colour is never the only sign."""
+    hatches = {"negative": "////", ABSTAINED: "xxxx"}
+    return {"facecolor": PALETTE[tone], "hatch": hatches.get(tone), "edgecolor": PALETTE["paper"], "linewidth": 0.8}
 
 
 def _name_tones(axes: Axes, tones: Sequence[str]) -> None:
@@ -308,7 +307,7 @@ def _draw_toxic(axes: Axes, line: int, crossing: Crossing) -> None:
         return
     axes.plot([share.low, share.high], [line, line], color=PALETTE["toxic"], linewidth=1.4)
     axes.plot([share.share], [line], "D", color=PALETTE["toxic"], markersize=5, clip_on=False)
-    axes.text(1, line, f"  {percent(share)}", transform=axes.get_yaxis_transform(), va="center")
+    _write_after(axes, line, percent(share))
 
 
 # --- shared parts: sizes are points, from the edge of the figure or of the axes ---
@@ -345,6 +344,11 @@ def _write(axes: Axes, points: float, line: float, words: str, **style: Any) -> 
     axes.text(_left_of(axes, points), line, words, transform=axes.get_yaxis_transform(), va="center", **style)
 
 
+def _write_after(axes: Axes, line: float, words: str) -> None:
+    """Words on a line, right of the axes and of a mark on their edge."""
+    axes.text(1 + _left_of(axes, -9), line, words, transform=axes.get_yaxis_transform(), va="center")
+
+
 def _mark(axes: Axes, points: float, line: float, outcome: str) -> None:
     """The outcome's own shape, so that colour is never the only sign."""
     style: dict[str, Any] = {"color": PALETTE[outcome], "markersize": 6, "clip_on": False}
@@ -356,7 +360,8 @@ def _scale_share(axes: Axes, lines: int, label: str) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(lines - 0.4, -0.6)
     axes.set_yticks([])
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100%"], fontsize=9.5)
+    quarters = range(0, 101, 25 if _size(axes)[0] == WIDE else 50)
+    axes.set_xticks([part / 100 for part in quarters], [f"{part}" for part in quarters[:-1]] + ["100%"], fontsize=9.5)
     axes.set_xlabel(label, fontsize=10.5)
     axes.grid(axis="x", color=PALETTE["line"], linewidth=0.6)
     axes.set_axisbelow(True)

@@ -27,7 +27,7 @@ from stance.estimate import (
 )
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.report import content
-from stance.report.figures import draw_pictures, percent
+from stance.report.figures import MOST_GLYPHS, draw_pictures, percent
 from stance.table import ENDINGS, Manifest, open_replacing, read_manifest, table_rows, write_table
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def _thread_context(rows: Sequence[Row], manifest: Manifest) -> dict[str, Any]:
         "article": next((view for view in views if view.anchor == "article"), None),
         "posts": posts,
         "judged": judged,
+        "by_post": len(posts) <= MOST_GLYPHS,
         "few": 0 < judged < _FEW_POSTS,
         "words": sum(view.words or 0 for view in posts),
         "abstentions": sum(any(judgement.outcome == "abstained" for judgement in view.stance) for view in posts),
@@ -154,9 +155,9 @@ def _render(template: str, context: dict[str, Any]) -> bytes:
     folder = Path(__file__).parent / "templates"
     script = (folder / "script.js").read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    own = {
-        "style": Markup((folder / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - the program's own files
-        "script": Markup(script),  # noqa: S704
+    own = {  # the program's own files, so not to be escaped
+        "style": Markup((folder / "style.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
         "script_hash": digest,
     }
     page = _templates().get_template(template).render(context | own)

@@ -30,7 +30,7 @@ PALETTE = {
     "positive": "#009e73",
 }
 
-WIDE, NARROW = 700, 340  # CSS pixels: points of the drawing
+WIDE, NARROW = 820, 340  # CSS pixels: points of the drawing
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
@@ -142,7 +142,7 @@ def _inline_svg(root: _Element) -> str:
     for element in root.iter():
         if element.get("id") not in used:
             element.attrib.pop("id", None)
-        style = element.get("style")
-        if style is not None:
-            element.set("style", re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), style))
+        colours = {name: str(element.get(name)) for name in ("style", "fill", "stroke") if element.get(name)}
+        for name, value in colours.items():
+            element.set(name, re.sub(r"#[0-9a-f]{6}\b", lambda match: _VARIABLES.get(match[0], match[0]), value))
     return str(etree.tostring(root, encoding="unicode"))
