@@ -239,7 +239,7 @@ def _draw_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]], w
         _place(tones, 136, 340, top=24, bottom=42)
         _place(toxic, 520, 124, top=24, bottom=42)
     else:
-        _place(tones, 136, 12, top=24, bottom=panel + 42)
+        _place(tones, 136, 22, top=24, bottom=panel + 42)
         _place(toxic, 136, 120, top=panel + 24, bottom=42)
     _title(tones, "Sentiment")
     _title(toxic, "Toxic posts, with 95% interval")

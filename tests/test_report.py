@@ -1,0 +1,438 @@
+"""A report holds what the table says, shows hostile text as text, and opens with nothing but itself."""
+
+import hashlib
+import html
+import re
+import shutil
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from lxml import etree
+from lxml import html as lxml_html
+
+from stance.records import SENTIMENTS, STANCES, Judgement, Post, Quote, Side, StanceError, Tag, Thread
+from stance.report import write_index, write_report
+from stance.table import Manifest, build_table, read_manifest, read_table
+
+CHROMIUM = shutil.which("chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'></script><!--${{7*7}}{% x %}javascript:alert(3)"
+SIDES = (Side("North", "pro-North", "the North"), Side("South", "pro-South", "the South"))
+ERRORS = {"dev": {"stance_macro_f1": {"value": 0.81, "low": 0.78, "high": 0.84, "n": 348}}, "other": {"auc": 0.9}}
+MANIFEST = Manifest("minilm", "ab" * 32, "north-south", SIDES, "0.1.0", (0.5, 0.5, 0.4, 0.5, 0.5), 0.45, ERRORS)
+
+
+def make_judgement(label, labels):
+    """Sure of the label, or of none of them."""
+    if label is None:
+        return Judgement(None, (0.36, 0.34, 0.3))
+    return Judgement(label, tuple(0.8 if name == label else 0.1 for name in labels))
+
+
+def make_tag(north, south, sentiment="neutral", toxicity=0.1, words=5):
+    stance = (make_judgement(north, STANCES), make_judgement(south, STANCES))
+    return Tag(words, stance, (toxicity, 0.1, 0.1, 0.1, 0.1), make_judgement(sentiment, SENTIMENTS))
+
+
+THREAD = Thread(
+    id="talk",
+    source="threads/talk.txt",
+    sha256="cd" * 32,
+    title="A talk",
+    article="Opening words.",
+    blurb=None,
+    posts=(
+        Post("0", "Hold the line.", "1", "Ann", datetime(2020, 11, 10, 12, 30, tzinfo=UTC)),
+        Post("1", "Hold the line.\n\nNever, you clown.", "3", None, None, (Quote(0, 14, 0, "exact"),), 0, "quote"),
+        Post("2", "Opening\n\nelsewhere\n\nA fact.", "4", "Bo", None,
+             (Quote(0, 7, "article", "close"), Quote(9, 18, None, "markup"))),
+        Post("3", "Hold the line.", "5", None, None, (Quote(0, 14, 0, "exact"),)),
+        Post("4", "Perhaps a zebra.", None, "Ann"),
+    ),
+    gaps=("2",),
+    warnings=("read as latin-1",),
+)  # fmt: skip
+TAGS = [
+    make_tag("favor", "none", "positive"),
+    make_tag("against", "favor", "negative", 0.9),
+    make_tag("none", "none"),
+    Tag(0, (Judgement(None, (0.2, 0.2, 0.6)),) * 2, (0.1,) * 5, Judgement(None, (0.1, 0.8, 0.1))),
+    make_tag(None, "against"),
+]
+
+
+def make_table(thread=THREAD, tags=None, article_tag=TAGS[2], manifest=MANIFEST):
+    return build_table(thread, TAGS if tags is None else tags, article_tag, manifest)
+
+
+def read_page(path):
+    return lxml_html.fromstring(path.read_text("utf-8"))
+
+
+def text_of(element):
+    return " ".join(element.text_content().split())
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return write_report(make_table(), tmp_path_factory.mktemp("reports") / "talk")
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return read_page(report)
+
+
+def test_folder_holds_page_tables_and_figures(report):
+    names = {path.relative_to(report.parent).as_posix() for path in report.parent.rglob("*") if path.is_file()}
+    figures = {f"figures/{name}.{ending}" for name in ("stance", "thread", "crossing") for ending in ("svg", "png")}
+    assert names == {"index.html", "tags.parquet", "tags.csv", "tags.jsonl"} | figures
+    assert read_manifest(read_table(report.parent / "tags.parquet")).thread_id == "talk"
+
+
+def test_same_table_gives_the_same_report(report, tmp_path):
+    again = write_report(make_table(), tmp_path)
+    for path in report.parent.rglob("*.*"):
+        if path.is_file():
+            assert path.read_bytes() == (again.parent / path.relative_to(report.parent)).read_bytes(), path.name
+
+
+def test_header_counts_what_was_read(page):
+    counts = {text_of(one.find("dt")): text_of(one.find("dd")) for one in page.xpath("//dl[@class='counts']/div")}
+    assert counts == {
+        "posts": "5",
+        "named authors": "2",
+        "posts of unknown authors": "2",
+        "posts judged": "4",
+        "words judged": "20",
+        "toxic posts": "1",
+    }
+    header = text_of(page.find(".//header"))
+    assert "Missing from the source: number 2." in header
+    assert "read as latin-1" in header
+
+
+def test_shares_are_marked_as_predicted(page):
+    assert "Not validated: predicted shares" in text_of(page)
+    rows = [[text_of(cell) for cell in row] for row in page.xpath("//figure[@id='figure-stance']//tbody/tr")]
+    assert rows[0] == ["North", "favor", "1", "4", "0.250", "0.046", "0.699"]
+    assert [row[2] for row in rows[:4]] == ["1", "1", "1", "1"]
+    assert [row[2] for row in rows[4:]] == ["1", "1", "2", "0"]
+
+
+def test_figures_tell_their_numbers(page):
+    drawings = page.xpath("//figure//*[local-name()='svg']")
+    assert len(drawings) == 6  # three, wide and narrow
+    for drawing in drawings:
+        assert drawing.get("role") == "img"
+        for name in drawing.get("aria-labelledby").split():
+            assert text_of(page.get_element_by_id(name))
+    assert "favor 1, 25% (5 to 70)" in text_of(page.get_element_by_id("stance-wide-desc"))
+
+
+def test_ids_are_unique_and_links_find_them(page):
+    ids = page.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in page.xpath("//a/@href") if link.startswith("#")} <= set(ids)
+    markup = etree.tostring(page, encoding="unicode")
+    assert set(re.findall(r"url\(#([^)]+)\)", markup)) <= set(ids)
+    assert {link[1:] for link in page.xpath("//*[local-name()='use']/@href")} <= set(ids)
+
+
+def test_quotes_are_apart_and_linked_to_their_source(page):
+    reply = page.get_element_by_id("p1")
+    assert text_of(reply.xpath(".//blockquote")[0]) == "Hold the line.quoted from No. 1"
+    assert reply.xpath(".//blockquote//a/@href") == ["#p0"]
+    assert [text_of(own) for own in reply.xpath(".//p[@class='own']")] == ["Never, you clown."]
+    assert "answers No. 1 (known by what it quotes)" in text_of(reply)
+    third = page.get_element_by_id("p2")
+    assert third.xpath(".//blockquote//a/@href") == ["#article"]
+    assert "quoted from outside the thread" in text_of(third)
+    assert "No words of its own: not judged." in text_of(page.get_element_by_id("p3"))
+    assert text_of(page.get_element_by_id("p4").find(".//h3")) == "Post 5 Ann"
+
+
+def test_unknown_authors_are_never_one_person(page):
+    authors = page.get_element_by_id("authors")
+    assert [text_of(name) for name in authors.xpath(".//tbody//bdi")] == ["Ann", "Bo"]
+    assert "2 of 5 posts show no author" in text_of(authors)
+
+
+def test_queue_starts_with_the_toxic_post(page):
+    first, *rest = page.xpath("//ol[@class='queue']/li")
+    assert not rest
+    assert "No. 3, unknown author toxicity .90" in text_of(first)
+    assert text_of(first.xpath(".//p[@class='excerpt']")[0]) == "Never, you clown."
+
+
+def test_known_error_is_printed(page):
+    rows = [[text_of(cell) for cell in row] for row in page.xpath("//section[@id='made']//div/table/tbody/tr")]
+    assert rows == [["dev", "stance macro f1", "0.810", "0.780 to 0.840", "348"], ["other", "auc", "0.900", "", ""]]
+
+
+def test_hostile_text_stays_text(tmp_path):
+    posts = (
+        Post("0", HOSTILE, HOSTILE, HOSTILE),
+        Post(
+            "1",
+            HOSTILE + "\n\n" + HOSTILE,
+            None,
+            "=" + HOSTILE,
+            None,
+            (Quote(0, len(HOSTILE), 0, "exact"),),
+            0,
+            "markup",
+        ),
+    )
+    sides = (Side(HOSTILE + " $\\frac{1}{$ \x07", HOSTILE, "x"), SIDES[1])
+    manifest = replace(
+        MANIFEST, tagger=HOSTILE, topic=HOSTILE, sides=sides, version=HOSTILE, errors={HOSTILE: {HOSTILE: 1}}
+    )
+    thread = Thread(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, posts, (HOSTILE,), (HOSTILE, "\ud800"))
+    table = build_table(thread, TAGS[:2], TAGS[2], manifest)
+    path = write_report(table, tmp_path / "talk")
+    index = write_index([(table, tmp_path / "talk")], [(HOSTILE, HOSTILE)], tmp_path)
+    for written in (path, index):
+        page = read_page(written)
+        assert len(page.xpath("//script")) == (written == path)
+        assert not page.xpath("//img | //iframe | //object | //embed | //base")
+        assert not page.xpath("//@*[starts-with(name(), 'on')]")
+        assert not [link for link in page.xpath("//@href") if re.match(r"\s*javascript:", link, re.IGNORECASE)]
+        assert html.escape("<script>alert(1)</script>") in written.read_text("utf-8")
+        assert "49" not in text_of(page.find(".//h1"))
+    for figure in (tmp_path / "talk" / "figures").glob("*.svg"):
+        names = {etree.QName(one).localname for one in etree.parse(figure).getroot().iter() if isinstance(one.tag, str)}
+        assert not names & {"script", "img", "foreignObject", "image"}
+
+
+def test_nothing_comes_from_elsewhere(report):
+    page, written = read_page(report), report.read_text("utf-8")
+    links = page.xpath("//link/@href | //script/@src | //img/@src | //@srcset")
+    assert links == ["data:,"]
+    assert not re.search(r"url\((?!#)|@import", written)
+    assert not [link for link in page.xpath("//a/@href") if re.match(r"\w+:|//", link)]
+    policy = page.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")[0]
+    digest = b64encode(hashlib.sha256(page.find(".//script").text.encode()).digest()).decode()
+    assert "default-src 'none'" in policy
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "innerHTML" not in written
+
+
+def test_article_alone_says_so(tmp_path):
+    path = write_report(make_table(replace(THREAD, posts=(), gaps=()), []), tmp_path / "talk")
+    page = read_page(path)
+    assert "No comments were found in this file." in text_of(page)
+    assert not page.xpath("//figure | //form | //script | //*[@id='posts']")
+    assert len(page.xpath("//section[@id='article']//table[@class='judged']//tr")) == 2
+    assert not (path.parent / "figures").exists()
+
+
+def test_no_post_with_own_words(tmp_path):
+    thread = replace(THREAD, posts=THREAD.posts[3:4], article=None)
+    page = read_page(write_report(make_table(thread, TAGS[3:4], None), tmp_path))
+    assert "No post could be judged" in text_of(page)
+    assert not page.xpath("//figure | //*[@id='article']")
+
+
+@pytest.mark.parametrize("label", ["none", None])
+def test_thread_without_any_stance(tmp_path, label):
+    page = read_page(write_report(make_table(tags=[make_tag(label, label)] * 5), tmp_path))
+    assert f"{label or 'abstained'} 5, 100% (57 to 100)" in text_of(page.get_element_by_id("stance-wide-desc"))
+    assert "No post reaches the threshold" in text_of(page.get_element_by_id("queue"))
+
+
+def test_topic_without_sides(tmp_path):
+    tags = [replace(tag, stance=()) for tag in TAGS]
+    table = make_table(tags=tags, article_tag=tags[2], manifest=replace(MANIFEST, sides=()))
+    page = read_page(write_report(table, tmp_path))
+    assert [figure.get("id") for figure in page.xpath("//figure")] == ["figure-thread"]
+
+
+def test_untagged_posts_are_shown(tmp_path):
+    page = read_page(write_report(make_table(tags=[*TAGS[:4], None]), tmp_path))
+    assert "Not tagged." in text_of(page.get_element_by_id("p4"))
+
+
+def make_long_thread(number):
+    words = ("peace", "war", "land", "corridor", "army", "village", "road", "treaty", "line", "border")
+    posts = tuple(
+        Post(
+            str(index), " ".join(words[(index + step) % 10] for step in range(40)), str(index + 1), f"user{index % 300}"
+        )
+        for index in range(number)
+    )
+    tags = [
+        make_tag(STANCES[index % 3], STANCES[index // 3 % 3], SENTIMENTS[index % 3], index % 17 / 20)
+        for index in range(number)
+    ]
+    return build_table(replace(THREAD, posts=posts), tags, TAGS[2], MANIFEST)
+
+
+def test_long_thread_stays_small(tmp_path):
+    path = write_report(make_long_thread(5000), tmp_path)
+    page = read_page(path)
+    assert len(page.xpath("//div[@id='posts']/article")) == 5000
+    assert path.stat().st_size < 8e6
+    rows = page.xpath("//figure[@id='figure-thread']//tbody/tr")
+    assert len(rows) == 40
+    assert text_of(rows[0][0]) == "1 to 125"
+    assert (tmp_path / "figures" / "thread.svg").stat().st_size < 200_000
+
+
+def test_unwritable_directory_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for write in (lambda place: write_report(make_table(), place), lambda place: write_index([], [], place)):
+        with pytest.raises(StanceError, match="cannot be made") as error:
+            write(tmp_path / "file" / "talk")
+        assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_index_lists_threads_and_failures(tmp_path):
+    alone = make_table(replace(THREAD, id="alone", title=None, posts=(), gaps=()), [])
+    other = make_table(manifest=replace(MANIFEST, sides=(SIDES[0], Side("East", "pro-East", "East"))))
+    reports = [(make_table(), tmp_path / "talk"), (alone, tmp_path / "a b#c"), (other, tmp_path / "other")]
+    page = read_page(write_index(reports, [("x.html", "x.html:1: no comments. Pass another file.")], tmp_path))
+    assert page.xpath("//tbody//a/@href") == ["./talk/index.html", "./a%20b%23c/index.html", "./other/index.html"]
+    head = [text_of(cell) for cell in page.xpath("(//table)[1]/thead//th")]
+    assert head == ["thread", "posts", "judged", "North", "South", "East", "toxic"]
+    first = text_of(page.xpath("(//table)[1]/tbody/tr")[0])
+    assert "25% (5 to 70)" in first
+    assert "no comments" in text_of(page.xpath("(//table)[1]/tbody/tr")[1])
+    assert "x.html:1: no comments. Pass another file." in text_of(page.get_element_by_id("failures"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file; at the end nothing may have been logged, nor asked for from outside the file."""
+    problems, pages = [], []
+
+    def open_file(path: Path, **options):
+        page = browser.new_page(**options)
+        pages.append(page)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: request.url == path.as_uri() or problems.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_file
+    for page in pages:
+        page.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_the_window(open_page, report, width, scheme):
+    page = open_page(report, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shown = page.locator("figure svg").filter(visible=True)
+    assert shown.count() == 3
+    for index in range(3):
+        box = shown.nth(index).bounding_box()
+        assert box["x"] + box["width"] <= width
+    assert (
+        page.locator("h1").evaluate("node => getComputedStyle(node).color")
+        == {
+            "light": "rgb(27, 31, 36)",
+            "dark": "rgb(230, 233, 237)",
+        }[scheme]
+    )
+
+
+def test_no_text_of_a_figure_is_cut(open_page, report):
+    """Words drawn past the edge of a figure are lost: the browser's fonts are not matplotlib's."""
+    for width in (390, 1280):
+        page = open_page(report, viewport={"width": width, "height": 800})
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll("svg")].filter((svg) => svg.checkVisibility()).flatMap((svg) => {
+              const frame = svg.getBoundingClientRect();
+              return [...svg.querySelectorAll("text")].filter((text) => {
+                const box = text.getBoundingClientRect();
+                return box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
+              }).map((text) => text.textContent);
+            })"""
+        )
+        assert outside == []
+
+
+def test_filters_narrow_the_posts(open_page, report):
+    page = open_page(report)
+    status, shown = page.locator("#filter output"), page.locator("#posts > article").filter(visible=True)
+
+    def check(expected):
+        page.locator(f"#filter output:text-is('{len(expected)} of 5 posts')").wait_for()
+        assert [shown.nth(index).get_attribute("id") for index in range(shown.count())] == expected
+        page.get_by_role("button", name="Show all").click()
+        page.locator("#filter output:text-is('5 of 5 posts')").wait_for()
+
+    assert status.text_content() == "5 of 5 posts"
+    page.locator("#filter").get_by_label("Stance").select_option("North: against")
+    check(["p1"])
+    page.locator("#filter").get_by_label("Stance").select_option("North: abstained")
+    check(["p4"])
+    page.locator("#filter").get_by_label("Sentiment").select_option("positive")
+    check(["p0"])
+    page.locator("#filter").get_by_label("Author").select_option("unknown")
+    check(["p1", "p3"])
+    page.locator("#filter").get_by_label("Author").select_option("Ann")
+    page.locator("#filter").get_by_label("Text").fill("ZEBRA")
+    check(["p4"])
+    page.locator("#filter").get_by_label("Text").fill("hold the line")  # quotes are not searched
+    check(["p0"])
+    page.get_by_label("toxic only").check()
+    check(["p1"])
+
+
+def test_link_to_a_hidden_post_shows_it(open_page, report):
+    page = open_page(report)
+    page.get_by_label("toxic only").check()
+    page.locator("#p0").wait_for(state="hidden")
+    page.locator("#p1 blockquote a").click()
+    page.locator("#p0").wait_for(state="visible")
+    assert page.url.endswith("#p0")
+
+
+def test_page_without_script_shows_every_post(open_page, report):
+    page = open_page(report, java_script_enabled=False)
+    assert page.locator("#posts > article").filter(visible=True).count() == 5
+    assert not page.locator("#filter").is_visible()
+
+
+def test_hostile_page_runs_nothing(open_page, tmp_path):
+    posts = (Post("0", HOSTILE, HOSTILE, HOSTILE),)
+    path = write_report(build_table(replace(THREAD, title=HOSTILE, posts=posts), TAGS[:1], None, MANIFEST), tmp_path)
+    page = open_page(path)
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    assert page.locator("#posts .own").text_content() == HOSTILE
+    page.locator("#filter").get_by_label("Author").select_option(HOSTILE)
+    page.locator("#filter output:text-is('1 of 1 posts')").wait_for()
+
+
+def test_index_fits_a_phone(open_page, report):
+    path = write_index([(make_table(), report.parent)], [("x" * 80, "y" * 200)], report.parent.parent)
+    page = open_page(path, viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
