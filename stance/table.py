@@ -11,7 +11,6 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from stance.records import SENTIMENTS, STANCES, TOXICITY, Post, Quote, Side, StanceError, Tag, Thread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     import pyarrow as pa
 
 # 1: one row a post, one more for the article; stance, toxicity and sentiment as probabilities; manifest as JSON.

@@ -29,7 +29,10 @@ CHROMIUM_FLAGS = [
 ]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'></script><!--${{7*7}}{% x %}javascript:alert(3)"
 SIDES = (Side("North", "pro-North", "the North"), Side("South", "pro-South", "the South"))
-ERRORS = {"dev": {"stance_macro_f1": {"value": 0.81, "low": 0.78, "high": 0.84, "n": 348}}, "other": {"auc": 0.9}}
+ERRORS = {
+    "dev": {"stance_macro_f1": {"value": 0.81, "low": 0.78, "high": 0.84, "n": 348}},
+    "other": {"auc": 0.9, "confusion": [[1, 2]], "note": "x"},
+}
 MANIFEST = Manifest("minilm", "ab" * 32, "north-south", SIDES, "0.1.0", (0.5, 0.5, 0.4, 0.5, 0.5), 0.45, ERRORS)
 
 

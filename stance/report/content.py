@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stance.estimate import (
     ABSTAINED,
@@ -23,7 +23,9 @@ from stance.estimate import (
 )
 from stance.records import SENTIMENTS, STANCES, TOXICITY
 from stance.report.figures import MOST_GLYPHS, count_stretches
-from stance.table import Manifest
+
+if TYPE_CHECKING:
+    from stance.table import Manifest
 
 # How the page says that a reply link is known.
 REPLY_BASIS = {
@@ -289,6 +291,8 @@ def _flatten_errors(errors: Mapping[str, Any], path: tuple[str, ...]) -> Iterato
         if isinstance(value, Mapping) and "value" not in value:
             yield from _flatten_errors(value, here)
             continue
+        if not isinstance(value, Mapping | int | float):
+            continue  # a matrix or a remark is not a line of a table
         figures = value if isinstance(value, Mapping) else {"value": value}
         interval = f"{_figure(figures['low'])} to {_figure(figures['high'])}" if {"low", "high"} <= set(figures) else ""
         data, measure = here[0], ", ".join(here[1:])

@@ -5,7 +5,6 @@ Each figure is drawn twice, since a wide one shrunk to a phone cannot be read. S
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stance.estimate import (
@@ -23,11 +22,14 @@ from stance.estimate import (
     stance_shares,
 )
 from stance.report.picture import NARROW, PALETTE, WIDE, Picture, render_picture
-from stance.table import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from stance.table import Manifest
 
 MARKERS = {"favor": "^", "against": "v", "none": "o", ABSTAINED: "x"}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +30,8 @@ from stance.report.figures import MOST_GLYPHS, draw_pictures, percent
 from stance.table import ENDINGS, Manifest, open_replacing, read_manifest, table_rows, write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pyarrow as pa
     from jinja2 import Environment
 
@@ -150,16 +151,11 @@ def _templates() -> Environment:
 
 def _render(template: str, context: dict[str, Any]) -> bytes:
     """The page as UTF-8; style and script stand in it, the script allowed by its hash."""
-    from markupsafe import Markup
-
     folder = Path(__file__).parent / "templates"
     script = (folder / "script.js").read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    own = {  # the program's own files, so not to be escaped
-        "style": Markup((folder / "style.css").read_text(encoding="utf-8")),
-        "script": Markup(script),
-        "script_hash": digest,
-    }
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    own = {"style": style, "script": script, "script_hash": digest}
     page = _templates().get_template(template).render(context | own)
     return page.encode("utf-8", "replace")  # a lone surrogate in a title must not stop a report
 
