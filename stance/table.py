@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from stance.records import SENTIMENTS, STANCES, TOXICITY, Post, Quote, Side, StanceError, Tag, Thread
+from stance.records import SENTIMENTS, STANCES, TOXICITY, Post, Quote, Side, StanceError, Tag, Thread, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,6 +70,22 @@ class Manifest:
             "source_sha256": self.source_sha256,
             "schema": self.schema,
         }
+
+
+def make_manifest(tagger: Tagger, topic: Topic) -> Manifest:
+    """The manifest of what this tagger says on this topic, before a thread is added."""
+    from stance import __version__
+
+    return Manifest(
+        tagger=tagger.name,
+        tagger_sha256=tagger.sha256,
+        topic=topic.name,
+        sides=topic.sides,
+        version=__version__,
+        toxicity_threshold=tagger.thresholds.toxicity,
+        abstain_below=tagger.thresholds.stance,
+        errors=tagger.errors,
+    )
 
 
 def table_schema() -> pa.Schema:

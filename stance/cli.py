@@ -1,0 +1,254 @@
+"""The command line: flags to one call to a print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stance.records import StanceError, Topic
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from stance.tagger import Tagger
+    from stance.train.evaluate import Result
+
+app = typer.Typer(
+    help="Reads saved discussion threads and says who stands where.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug keeps its traceback
+    rich_markup_mode=None,
+)
+
+TopicName = Annotated[str, typer.Option("--topic", help="A shipped topic or a TOML file with [[side]] entries.")]
+TaggerName = Annotated[str, typer.Option("--tagger", help="A shipped tagger or a model folder.")]
+Data = Annotated[Path, typer.Option("--data", help="The folder of data sets (stance/, toxicity/, ... inside).")]
+
+TOPIC = "karabakh-2020"
+TAGGER = "minilm-l6"
+GOLD = Path("tests/gold/seed_labels.jsonl")
+SEED = Path("seeds/karabakh-2020.txt")
+
+
+def main() -> None:
+    """Run a command; a StanceError is one line on stderr and exit code 2."""
+    try:
+        app()
+    except StanceError as error:
+        fail(error)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def fail(error: StanceError) -> None:
+    print(f"stance: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+@app.command()
+def report(
+    files: Annotated[list[Path], typer.Argument(help="Saved threads, or a folder of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the pages; one folder a thread.")],
+    topic: TopicName = TOPIC,
+    tagger: TaggerName = TAGGER,
+) -> None:
+    """Read, tag and report threads: a page each with tables and figures, and an index over several."""
+    from stance.report import write_index, write_report
+    from stance.tagger import load_tagger
+    from stance.topic import load_topic
+
+    sides, paths = load_topic(topic), list_files(files)
+    names = folder_names(paths)
+    loaded = load_tagger(tagger)
+    made: list[tuple[pa.Table, Path]] = []
+    failures: list[tuple[str, str]] = []
+    with show_progress("threads", len(paths)) as advance:
+        for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
+            try:
+                table = make_table(path, sides, loaded)
+                write_report(table, output / name)
+                made.append((table, output / name))
+            except StanceError as error:
+                fail(error)
+                failures.append((str(path), str(error)))
+            advance(number)
+    if len(paths) > 1 and made:
+        write_index(made, failures, output)
+        typer.echo(output / "index.html")
+    for _, folder in made:
+        typer.echo(folder / "index.html")
+    if failures:
+        raise typer.Exit(2)
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(help="A saved thread.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .json file; else a summary is shown.")] = None,
+) -> None:
+    """Read a thread into posts with authors, quotes and replies, and write it as JSON."""
+    from stance.thread import read_thread, write_thread
+
+    thread = read_thread(file)
+    for warning in thread.warnings:
+        typer.echo(f"{file}: {warning}", err=True)
+    if output is not None:
+        write_thread(thread, output)
+        return
+    named = sum(post.author is not None for post in thread.posts)
+    quotes = sum(len(post.quotes) for post in thread.posts)
+    replies = sum(post.reply_to is not None for post in thread.posts)
+    typer.echo(f"{thread.title or thread.id}: {len(thread.posts)} posts, {named} with a name, {quotes} quotes, {replies} replies")
+    if thread.gaps:
+        typer.echo(f"missing numbers: {', '.join(thread.gaps)}")
+
+
+@app.command()
+def tag(
+    file: Annotated[Path, typer.Argument(help="A saved thread, or a .jsonl of rows {id, text}, each its own post.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file.")],
+    topic: TopicName = TOPIC,
+    tagger: TaggerName = TAGGER,
+) -> None:
+    """Tag posts with stance toward each side, toxicity and sentiment, and write a table."""
+    from stance.table import write_table
+    from stance.tagger import load_tagger
+    from stance.topic import load_topic
+
+    sides = load_topic(topic)
+    if file.suffix == ".jsonl" and output.suffix == ".jsonl":
+        tag_rows(file, output, sides, tagger)
+    else:
+        write_table(make_table(file, sides, load_tagger(tagger)), output)
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path | None, typer.Option("--data", help="The folder of data sets; else the thread alone.")] = None,
+    thread: Annotated[Path, typer.Option(help="A thread with gold labels.")] = SEED,
+    gold: Annotated[Path, typer.Option(help="Its labels: JSON lines with number, stance, toxicity, sentiment.")] = GOLD,
+    floors: Annotated[Path | None, typer.Option(help="A JSON file of least values; exit code 1 under one.")] = None,
+    topic: TopicName = TOPIC,
+    tagger: TaggerName = TAGGER,
+) -> None:
+    """Measure a tagger on labelled sets: each figure with n and a 95% bootstrap interval."""
+    from stance.tagger import load_tagger
+    from stance.thread import read_thread
+    from stance.topic import load_topic
+    from stance.train.evaluate import check_floors, evaluate_sets, evaluate_thread
+
+    loaded = load_tagger(tagger)
+    results = list(evaluate_thread(loaded, read_thread(thread), load_topic(topic), gold))
+    print_results(results)
+    if data is not None:
+        for result in evaluate_sets(loaded, data):
+            print_results([result])
+            results.append(result)
+    under = check_floors(results, floors) if floors is not None else []
+    for line in under:
+        typer.echo(line, err=True)
+    if under:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new model folder.")],
+    run: Annotated[Path, typer.Option(help="The folder of checkpoints; the same one goes on with a run.")],
+    recipe: Annotated[Path | None, typer.Option(help="A recipe; else the shipped tagger's own.")] = None,
+) -> None:
+    """Train a tagger from data sets, on a CPU; a run that was cut off goes on where it was."""
+    from stance.train import RECIPE, train_tagger
+
+    typer.echo(train_tagger(data, output, run, recipe or RECIPE))
+
+
+def list_files(paths: Sequence[Path]) -> list[Path]:
+    """The files themselves, and the readable kinds in the folders, in order of name."""
+    from stance.read import ENDINGS
+
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+            if not inside:
+                raise StanceError(f"{path}: a folder without threads: put files ending in {', '.join(ENDINGS)} there")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def folder_names(paths: Sequence[Path]) -> list[str]:
+    """One folder name a file: its stem, with a number behind it where two files share one."""
+    names: list[str] = []
+    for path in paths:
+        name, count = path.stem, 2
+        while name in names:
+            name, count = f"{path.stem}-{count}", count + 1
+        names.append(name)
+    return names
+
+
+def make_table(path: Path, topic: Topic, tagger: Tagger) -> pa.Table:
+    """Read and tag one thread."""
+    from stance.table import build_table, make_manifest
+    from stance.tag import tag_thread
+    from stance.thread import read_thread
+
+    thread = read_thread(path)
+    with show_progress(f"posts of {path.name}", len(thread.posts)) as advance:
+        tags, article = tag_thread(thread, topic, tagger, advance)
+    return build_table(thread, tags, article, make_manifest(tagger, topic))
+
+
+def tag_rows(file: Path, output: Path, topic: Topic, tagger: str) -> None:
+    """The contract for scripts: a row out for each row in, in order."""
+    import hashlib
+    from dataclasses import replace
+
+    from stance.read import read_rows
+    from stance.table import make_manifest, post_row, write_rows
+    from stance.tag import tag_texts
+    from stance.tagger import load_tagger
+
+    rows, loaded = read_rows(file), load_tagger(tagger)
+    with show_progress(f"rows of {file.name}", len(rows)) as advance:
+        tags = tag_texts([text for _, text in rows], topic, loaded, advance)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    manifest = replace(make_manifest(loaded, topic), source=str(file), source_sha256=digest)
+    write_rows(
+        (post_row(name, tag, topic.sides, manifest.run) for (name, _), tag in zip(rows, tags, strict=True)), output
+    )
+
+
+def print_results(results: Sequence[Result]) -> None:
+    for result in results:
+        found = result.measured
+        interval = f"  [{found.low:.3f}, {found.high:.3f}]" if found.low == found.low else ""
+        typer.echo(f"{result.name:26} {result.measure:28} {found.value:.4f}{interval:18}  n={found.n}")
+
+
+@contextmanager
+def show_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, in a terminal only; what is yielded takes how many are done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+if __name__ == "__main__":
+    main()

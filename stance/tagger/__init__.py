@@ -1,0 +1,68 @@
+"""Taggers: texts and sides in, probabilities out. The only package that imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stance.records import StanceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SHIPPED = "minilm-l6"  # the folder in models/ that is used where none is named
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Calibrated probabilities, in the order of the texts."""
+
+    stance: NDArray[np.float64]  # (texts, sides, 3), last axis as STANCES, sums to 1
+    toxicity: NDArray[np.float64]  # (texts, 5), last axis as TOXICITY, each of its own
+    sentiment: NDArray[np.float64]  # (texts, 3), last axis as SENTIMENTS, sums to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How a tagger's probabilities become labels."""
+
+    stance: float  # below this probability of the likeliest label, none is given
+    sentiment: float  # the same
+    toxicity: tuple[float, ...]  # from this probability an attribute counts as present; as TOXICITY
+
+
+class Tagger(Protocol):
+    """What every tagger offers."""
+
+    name: str
+    sha256: str  # of everything that decides its answers
+    thresholds: Thresholds
+    errors: dict[str, Any]  # what it scored: data set -> measure -> {value, low, high, n}
+
+    def predict(
+        self, texts: Sequence[str], sides: Sequence[str], advance: Callable[[int], None] | None = None
+    ) -> Predictions:
+        """Judge each text toward each side (the words of a side); ``advance`` hears how many texts are done."""
+        ...
+
+
+def models_folder() -> Path:
+    """Where the shipped taggers lie: beside the package in a checkout, inside it where a wheel was installed."""
+    package = Path(__file__).parent.parent
+    checkout = package.parent / "models"
+    return checkout if (package.parent / "pyproject.toml").is_file() and checkout.is_dir() else package / "models"
+
+
+def load_tagger(name: str | Path = SHIPPED) -> Tagger:
+    """The tagger in a folder, or a shipped one by name. StanceError where the folder is missing or damaged."""
+    from stance.tagger.shipped import load_folder
+
+    shipped = models_folder() / str(name)
+    folder = shipped if str(name).strip("./") and shipped.is_dir() and not Path(name).is_dir() else Path(name)
+    if not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in models_folder().glob("*") if path.is_dir())) or "none"
+        raise StanceError(f"{name}: no such tagger: name a model folder or a shipped tagger ({known})")
+    return load_folder(folder)

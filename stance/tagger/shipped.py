@@ -1,0 +1,238 @@
+"""A tagger in a folder: weights, tokenizer, and everything needed to read its scores.
+
+``tagger.json`` holds the format number, sizes, labels, calibration and thresholds; ``model.safetensors`` the weights
+in bf16; ``tokenizer.json`` the vocabulary; ``metrics.json`` what it scored and on what; ``README.md`` the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
+from stance.tagger import Predictions, Thresholds
+from stance.tagger.batch import Row, batches_by_length, cut_windows, load_tokenizer, make_batch, row_length, tokenize
+from stance.tagger.network import Network, Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+FORMAT = 1  # of the folder; 1: one network, one affine calibration a head
+LABELS = {"stance": list(STANCES), "toxicity": list(TOXICITY), "sentiment": list(SENTIMENTS)}
+TOKENS_A_BATCH = 4096  # a larger batch gains nothing on two cores
+TEXTS_A_ROUND = 1024  # between two reports of progress; also bounds the memory that a long list takes
+MOST_SIDE_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the logits of one head become probabilities: softmax or sigmoid of ``logits / temperature + bias``."""
+
+    temperature: tuple[float, ...]  # one for all labels, or one a label
+    bias: tuple[float, ...]  # one a label
+
+    def apply(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(..., labels) -> (..., labels): scaled and shifted logits."""
+        return np.asarray(logits.astype(np.float64) / np.array(self.temperature) + np.array(self.bias))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``tagger.json`` holds."""
+
+    name: str
+    shape: Shape
+    window: int  # tokens of a text that are read at once; what training cut texts to
+    calibration: dict[str, Calibration]  # by head, as LABELS
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Uncalibrated logits, one entry a text."""
+
+    stance: list[NDArray[np.float32]]  # each (sides of the text, 3)
+    toxicity: NDArray[np.float32]  # (texts, 5)
+    sentiment: NDArray[np.float32]  # (texts, 3)
+
+
+def score_rows(network: Network, rows: Sequence[Row], bf16: bool) -> Scores:
+    """Run the network over rows of any lengths; results in the order of the rows."""
+    stance: list[NDArray[np.float32]] = [np.zeros((0, len(STANCES)), np.float32)] * len(rows)
+    toxicity = np.zeros((len(rows), len(TOXICITY)), np.float32)
+    sentiment = np.zeros((len(rows), len(SENTIMENTS)), np.float32)
+    network.eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        for indices in batches_by_length([row_length(row) for row in rows], TOKENS_A_BATCH):
+            logits = network(make_batch([rows[i] for i in indices]))
+            for place, index in enumerate(indices):
+                stance[index] = logits.stance[place, : len(rows[index][1])].float().numpy()
+            toxicity[indices] = logits.toxicity.float().numpy()
+            sentiment[indices] = logits.sentiment.float().numpy()
+    return Scores(stance, toxicity, sentiment)
+
+
+def score_texts(
+    network: Network,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    sides: Sequence[Sequence[str]],
+    *,
+    window: int,
+    bf16: bool,
+) -> Scores:
+    """Logits of whole texts, each with its own sides.
+
+    A text longer than ``window`` tokens is read in overlapping windows: toxicity is the maximum over them, stance and
+    sentiment the mean weighted by their lengths.
+    """
+    names = sorted({name for row in sides for name in row})
+    side_tokens = {name: ids[:MOST_SIDE_TOKENS] for name, ids in zip(names, tokenize(tokenizer, names), strict=True)}
+    rows: list[Row] = []
+    owners: list[range] = []
+    for tokens, row_sides in zip(tokenize(tokenizer, texts), sides, strict=True):
+        windows = cut_windows(tokens, window)
+        owners.append(range(len(rows), len(rows) + len(windows)))
+        rows += [(part, [side_tokens[name] for name in row_sides]) for part in windows]
+    scores = score_rows(network, rows, bf16)
+    stance, toxicity, sentiment = [], [], []
+    for owned in owners:
+        weights = np.array([len(rows[i][0]) + 1.0 for i in owned], np.float32)
+        weights /= weights.sum()
+        stance.append(np.einsum("w,wsl->sl", weights, np.stack([scores.stance[i] for i in owned])))
+        toxicity.append(scores.toxicity[list(owned)].max(axis=0))
+        sentiment.append(weights @ scores.sentiment[list(owned)])
+    return Scores(
+        stance,
+        np.array(toxicity, np.float32).reshape(-1, len(TOXICITY)),
+        np.array(sentiment, np.float32).reshape(-1, len(SENTIMENTS)),
+    )
+
+
+class FolderTagger:
+    """The tagger of one folder (see ``stance.tagger.Tagger``)."""
+
+    def __init__(self, settings: Settings, network: Network, tokenizer: Tokenizer) -> None:
+        self.settings = settings
+        self.network = network
+        self.tokenizer = tokenizer
+        self.name = settings.name
+        self.thresholds = settings.thresholds
+        self.sha256 = ""
+        self.errors: dict[str, Any] = {}
+        self.bf16 = runs_bf16()
+
+    def predict(
+        self, texts: Sequence[str], sides: Sequence[str], advance: Callable[[int], None] | None = None
+    ) -> Predictions:
+        """Probabilities of each text toward each side, a round of texts at a time."""
+        stance, toxicity, sentiment = [], [], []
+        for start in range(0, len(texts), TEXTS_A_ROUND):
+            part = texts[start : start + TEXTS_A_ROUND]
+            scores = self.score(part, [sides] * len(part))
+            stance.append(self.stance_probabilities(np.stack(scores.stance)))
+            toxicity.append(sigmoid(self.settings.calibration["toxicity"].apply(scores.toxicity)))
+            sentiment.append(softmax(self.settings.calibration["sentiment"].apply(scores.sentiment)))
+            if advance is not None:
+                advance(start + len(part))
+        return Predictions(
+            np.concatenate([np.zeros((0, len(sides), len(STANCES))), *stance]),
+            np.concatenate([np.zeros((0, len(TOXICITY))), *toxicity]),
+            np.concatenate([np.zeros((0, len(SENTIMENTS))), *sentiment]),
+        )
+
+    def stance_probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(..., 3) -> (..., 3), last axis as STANCES."""
+        return softmax(self.settings.calibration["stance"].apply(logits))
+
+    def score(self, texts: Sequence[str], sides: Sequence[Sequence[str]]) -> Scores:
+        """Logits before calibration, each text with its own sides."""
+        window, bf16 = self.settings.window, self.bf16
+        return score_texts(self.network, self.tokenizer, texts, sides, window=window, bf16=bf16)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def runs_bf16() -> bool:
+    """Whether this CPU multiplies bf16 natively; elsewhere bf16 is slower than fp32."""
+    flags = torch.cpu.get_capabilities()
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+
+
+def load_folder(folder: Path) -> FolderTagger:
+    """Read a model folder strictly. StanceError names the file that is missing, damaged or of another format."""
+    from safetensors.torch import load_file
+
+    remedy = "restore the folder (git checkout, or install threadstance again)"
+    for name in ("tagger.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise StanceError(f"{folder / name}: missing from the tagger's folder: {remedy}")
+    try:
+        values = json.loads((folder / "tagger.json").read_text(encoding="utf-8"))
+        if values["format"] != FORMAT or values["labels"] != LABELS:
+            raise StanceError(
+                f"{folder / 'tagger.json'}: format {values['format']} or its labels are not this version's: "
+                "use the threadstance that made it"
+            )
+        settings = parse_settings(values)
+        errors = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StanceError(f"{folder}: tagger.json or metrics.json is damaged ({error!r}): {remedy}") from error
+    network = Network(settings.shape)
+    try:
+        weights = load_file(folder / "model.safetensors")
+        network.load_state_dict({name: value.float() for name, value in weights.items()})
+        tokenizer = load_tokenizer(str(folder / "tokenizer.json"))
+    except Exception as error:  # safetensors and tokenizers raise their own kinds, some of them bare Exception
+        reason = str(error).splitlines()[0]
+        raise StanceError(f"{folder}: model.safetensors or tokenizer.json is damaged ({reason}): {remedy}") from error
+    tagger = FolderTagger(settings, network.eval(), tokenizer)
+    tagger.sha256 = hash_folder(folder)
+    tagger.errors = errors
+    return tagger
+
+
+def parse_settings(values: dict[str, Any]) -> Settings:
+    calibration = {
+        head: Calibration(tuple(values["calibration"][head]["temperature"]), tuple(values["calibration"][head]["bias"]))
+        for head in LABELS
+    }
+    limits = values["thresholds"]
+    thresholds = Thresholds(limits["stance"], limits["sentiment"], tuple(limits["toxicity"]))
+    return Settings(values["name"], Shape(**values["shape"]), values["window"], calibration, thresholds)
+
+
+def save_folder(folder: Path, settings: Settings, network: Network, tokenizer: Tokenizer) -> None:
+    """Write settings, weights (bf16) and tokenizer; metrics and card are written by who measures."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"format": FORMAT, "labels": LABELS, **asdict(settings)}
+    (folder / "tagger.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    weights = {name: value.to(torch.bfloat16).contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over the files that decide what the tagger says."""
+    digest = hashlib.sha256()
+    for name in ("tagger.json", "model.safetensors", "tokenizer.json"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,187 @@
+"""How good a tagger is: its answers on labelled sets, one measure a row, each with n and a 95% bootstrap interval.
+
+Where the tagger may abstain it is asked all the same: the likeliest label counts. Coverage and what is right among the
+labels that it gives stand in rows of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stance.gold import (
+    Measured,
+    calibration_error,
+    confusion,
+    macro_f1,
+    macro_recall,
+    measure_auc,
+    measure_counts,
+    positive_f1,
+)
+from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError, Thread, Topic
+from stance.tagger import Predictions, Tagger
+from stance.train.mix import Example, read_conflict, read_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measure of one set."""
+
+    name: str  # of the set
+    measure: str
+    measured: Measured
+
+
+def evaluate_sets(tagger: Tagger, data: Path, say: Callable[[str], None] = lambda name: None) -> Iterator[Result]:
+    """Every measure of every set of ``data`` that is not for training; ``say`` hears which set comes next."""
+    for name, measure in SETS.items():
+        say(name)
+        yield from measure(tagger, data, name)
+
+
+def evaluate_thread(tagger: Tagger, thread: Thread, topic: Topic, gold: Path) -> Iterator[Result]:
+    """A thread against a file of labels, one JSON line a post: number, stance by side, toxicity, sentiment."""
+    labels = {}
+    for line, text in enumerate(gold.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(text)
+            labels[str(row["number"])] = row
+        except (ValueError, KeyError, TypeError) as error:
+            raise StanceError(f"{gold}:{line}: not a row of labels ({error!r}): give number, stance, toxicity") from error
+    posts = [post for post in thread.posts if post.number in labels]
+    if not posts:
+        raise StanceError(f"{gold}: no label for any post of {thread.source}: labels go by the post's number")
+    targets = {side.name: side.target for side in topic.sides}
+    examples = []
+    for post in posts:
+        (example,) = read_conflict([{"text": post.own_words, **labels[str(post.number)]}])
+        examples.append(replace(example, sides=tuple((targets.get(name, name), label) for name, label in example.sides)))
+    yield from measure_examples(tagger, examples, thread.id)
+
+
+def evaluate_conflict(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
+    yield from measure_examples(tagger, list(read_conflict(read_rows(data, f"conflict/{name}"))), name)
+
+
+def evaluate_bare(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
+    """Tweets without their hashtags, which give the side away; stance only."""
+    examples = read_conflict(read_rows(data, "conflict/tweets_dev"))
+    bare = [replace(example, text=re.sub(r"#\w+", " ", example.text)) for example in examples]
+    yield measure_stance(bare, predict_each(tagger, bare)[0], name)
+
+
+def evaluate_jigsaw(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
+    rows = list(read_rows(data, f"toxicity/{name}"))
+    scores = tagger.predict([row["text"] for row in rows], []).toxicity[:, 0]
+    yield Result(name, "toxicity ROC AUC", measure_auc([row["labels"]["toxic"] for row in rows], scores.tolist()))
+
+
+def evaluate_tweeteval(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
+    rows = [row for row in read_rows(data, "sentiment/tweeteval_sentiment_valtest") if row["split"] == "test"]
+    predicted = tagger.predict([row["text"] for row in rows], []).sentiment.argmax(-1)
+    truth = [SENTIMENTS.index(row["label"]) for row in rows]
+    yield Result(name, "sentiment macro-recall", measure_counts(one_hot(truth, predicted, 3), macro_recall))
+
+
+SETS: dict[str, Callable[[Tagger, Path, str], Iterator[Result]]] = {
+    "tweets_dev": evaluate_conflict,
+    "tweets_dev, no hashtags": evaluate_bare,
+    "authored_dev": evaluate_conflict,
+    "forum_dev": evaluate_conflict,
+    "jigsaw_test_toxic": evaluate_jigsaw,
+    "tweeteval_sentiment": evaluate_tweeteval,
+}
+
+
+def measure_examples(tagger: Tagger, examples: Sequence[Example], name: str) -> Iterator[Result]:
+    """Everything about texts whose labels are all known."""
+    stance, predicted = predict_each(tagger, examples)
+    yield measure_stance(examples, stance, name)
+    probabilities = np.concatenate([row for row in stance if len(row)])
+    truth = [label for example in examples for _, label in example.sides]
+    yield Result(name, "stance ECE", plain(calibration_error(probabilities, truth), len(examples)))
+    given = probabilities.max(-1) >= tagger.thresholds.stance
+    yield Result(name, "stance coverage", plain(float(given.mean()), len(examples)))
+    right = (probabilities.argmax(-1) == np.array(truth))[given]
+    yield Result(name, "stance accuracy where given", plain(float(right.mean()), len(examples)))
+    toxic = np.array([example.toxicity[0] for example in examples], int)
+    found = (predicted.toxicity[:, 0] >= tagger.thresholds.toxicity[0]).astype(int)
+    yield Result(name, "toxicity F1", measure_counts(one_hot(toxic, found, 2), positive_f1))
+    yield Result(name, "toxicity ROC AUC", measure_auc(toxic.tolist(), predicted.toxicity[:, 0].tolist()))
+    moods = [example.sentiment for example in examples if example.sentiment is not None]
+    counts = one_hot(moods, predicted.sentiment.argmax(-1), len(SENTIMENTS))
+    yield Result(name, "sentiment macro-F1", measure_counts(counts, macro_f1))
+
+
+def measure_stance(examples: Sequence[Example], stance: Sequence[NDArray[np.float64]], name: str) -> Result:
+    """Macro-F1 over the three classes, all sides pooled."""
+    counts = np.array(
+        [
+            confusion([label for _, label in example.sides], row.argmax(-1), len(STANCES))
+            for example, row in zip(examples, stance, strict=True)
+        ]
+    )
+    return Result(name, "stance macro-F1", measure_counts(counts, macro_f1))
+
+
+def predict_each(tagger: Tagger, examples: Sequence[Example]) -> tuple[list[NDArray[np.float64]], Predictions]:
+    """Stance of each text toward its own sides, (sides, 3) each, and the rest; texts with the same sides go together."""
+    by_sides: dict[tuple[str, ...], list[int]] = {}
+    for index, example in enumerate(examples):
+        by_sides.setdefault(tuple(name for name, _ in example.sides), []).append(index)
+    stance: list[NDArray[np.float64]] = [np.zeros((0, len(STANCES)))] * len(examples)
+    toxicity = np.zeros((len(examples), len(TOXICITY)))
+    sentiment = np.zeros((len(examples), len(SENTIMENTS)))
+    for sides, indices in by_sides.items():
+        predicted = tagger.predict([examples[index].text for index in indices], sides)
+        toxicity[indices], sentiment[indices] = predicted.toxicity, predicted.sentiment
+        for place, index in enumerate(indices):
+            stance[index] = predicted.stance[place]
+    return stance, Predictions(np.zeros((0, 0, len(STANCES))), toxicity, sentiment)
+
+
+def one_hot(truth: Iterable[int], predicted: Iterable[int], labels: int) -> NDArray[np.float64]:
+    """(texts, labels, labels): one confusion matrix a text."""
+    return np.array([confusion([t], [p], labels) for t, p in zip(truth, predicted, strict=True)])
+
+
+def plain(value: float, texts: int) -> Measured:
+    """A figure without an interval of its own."""
+    return Measured(value, float("nan"), float("nan"), texts)
+
+
+def as_metrics(results: Iterable[Result]) -> dict[str, Any]:
+    """What ``metrics.json`` holds: set -> measure -> value, low, high, n; four decimals, an interval only where known."""
+    metrics: dict[str, Any] = {}
+    for result in results:
+        found = result.measured
+        figures: dict[str, float] = {"value": round(found.value, 4), "n": found.n}
+        if not np.isnan(found.low):
+            figures |= {"low": round(found.low, 4), "high": round(found.high, 4)}
+        metrics.setdefault(result.name, {})[result.measure] = figures
+    return metrics
+
+
+def check_floors(results: Sequence[Result], path: Path) -> list[str]:
+    """One line for each measure under its floor; ``path`` holds set -> measure -> least value."""
+    try:
+        floors = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StanceError(f"{path}: no file of floors ({error}): see tests/floors.json") from error
+    found = {(result.name, result.measure): result.measured.value for result in results}
+    return [
+        f"{name}: {measure} {found[name, measure]:.4f} is under its floor {floor}"
+        for name, measures in floors.items()
+        for measure, floor in measures.items()
+        if (name, measure) in found and found[name, measure] < floor
+    ]
