@@ -76,7 +76,7 @@ def read_file(path: Path) -> Thread:
     """The loose thread in a file. StanceError if the file holds none that this version reads."""
     data = _load_bytes(path)
     text, warnings = _decode_bytes(data, path)
-    if path.suffix.lower() in TABLE_ENDINGS or _starts_with_row(text):
+    if path.suffix.lower() in (".jsonl", ".ndjson") or _starts_with_row(text):
         thread = read_table(text, path)
     else:
         _refuse_other_families(text, path)
