@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def fail(error: StanceError) -> None:
-    print(f"stance: {' '.join(str(error).split())}", file=sys.stderr)
+    typer.echo(f"stance: {' '.join(str(error).split())}", err=True)
 
 
 @app.command()
@@ -90,7 +90,7 @@ def report(
 @app.command()
 def read(
     file: Annotated[Path, typer.Argument(help="A saved thread.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .json file; else a summary is shown.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .json file; else a summary.")] = None,
 ) -> None:
     """Read a thread into posts with authors, quotes and replies, and write it as JSON."""
     from stance.thread import read_thread, write_thread
@@ -104,7 +104,8 @@ def read(
     named = sum(post.author is not None for post in thread.posts)
     quotes = sum(len(post.quotes) for post in thread.posts)
     replies = sum(post.reply_to is not None for post in thread.posts)
-    typer.echo(f"{thread.title or thread.id}: {len(thread.posts)} posts, {named} with a name, {quotes} quotes, {replies} replies")
+    found = f"{len(thread.posts)} posts, {named} with a name, {quotes} quotes, {replies} replies"
+    typer.echo(f"{thread.title or thread.id}: {found}")
     if thread.gaps:
         typer.echo(f"missing numbers: {', '.join(thread.gaps)}")
 
@@ -240,7 +241,7 @@ def print_results(results: Sequence[Result]) -> None:
 def show_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, in a terminal only; what is yielded takes how many are done."""
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import Progress

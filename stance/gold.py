@@ -73,9 +73,11 @@ def measure_auc(truth: Sequence[int], scores: Sequence[float]) -> Measured:
 
     def area(chosen: NDArray[np.int64]) -> float:
         picked = labels[chosen]
-        positives = picked.sum()
+        positives, negatives = int(picked.sum()), int((~picked).sum())
+        if not positives or not negatives:
+            return float("nan")  # a resample without one of the two says nothing
         ranked = rankdata(ranks[chosen])
-        return float((ranked[picked].sum() - positives * (positives + 1) / 2) / (positives * (~picked).sum()))
+        return float((ranked[picked].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
     generator = np.random.default_rng(SEED)
     resampled = [area(generator.integers(len(labels), size=len(labels))) for _ in range(RESAMPLES)]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from stance.tagger import Tagger
+
 # 1: one row a post, one more for the article; stance, toxicity and sentiment as probabilities; manifest as JSON.
 SCHEMA_VERSION = 1
 
@@ -147,7 +149,7 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
 
 
 def post_row(
-    post_id: str | int, tag: Tag, sides: Sequence[Side], run: Mapping[str, Any] | None = None
+    post_id: str | float | None, tag: Tag, sides: Sequence[Side], run: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The row of ``stance tag`` for one text: id, stance, toxicity, sentiment, and ``Manifest.run`` where given."""
     row = {"id": post_id, **_contract_cells(_tag_cells(tag, sides))}

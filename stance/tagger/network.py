@@ -131,7 +131,7 @@ def head(width: int, inner: int, labels: int) -> nn.Sequential:
 
 
 def part_means(hidden: Tensor, part: Tensor, first: int, count: int) -> Tensor:
-    """The mean over each part from ``first`` on, 0 for a missing one: hidden (B, L, W), part (B, L) -> (B, count, W)."""
+    """hidden (B, L, W), part (B, L) -> (B, count, W): the mean of each part from ``first`` on, 0 of a missing one."""
     numbers = torch.arange(first, first + count, device=part.device)
     member = (part[:, None, :] == numbers[None, :, None]).to(hidden.dtype)  # (B, count, L)
     return torch.bmm(member, hidden) / member.sum(-1, keepdim=True).clamp(min=1)

@@ -91,14 +91,14 @@ def ship(
 ) -> Path:
     """Write the folder, then measure the tagger as it will be loaded and write its metrics and card."""
     from stance.tagger.shipped import load_folder, save_folder
-    from stance.train.card import write_card
+    from stance.train.card import read_terms, write_card
     from stance.train.evaluate import as_metrics, evaluate_sets
 
     save_folder(output, settings, network, tokenizer)
     write_metrics(output, {})
     metrics = as_metrics(evaluate_sets(load_folder(output), data))
     write_metrics(output, metrics)
-    write_card(output, settings, recipe, metrics, data)
+    write_card(output, settings, recipe, metrics, read_terms(data))
     return output
 
 

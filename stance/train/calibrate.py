@@ -44,8 +44,10 @@ def fit_sigmoids(logits: NDArray[np.float32], examples: Sequence[Example]) -> Ca
     for column in range(len(TOXICITY)):
         truth = np.array([example.toxicity[column] for example in examples], float)
 
+        scores = logits[:, column]
+
         def loss(
-            values: NDArray[np.float64], truth: NDArray[np.float64] = truth, scores: NDArray[np.float32] = logits[:, column]
+            values: NDArray[np.float64], truth: NDArray[np.float64] = truth, scores: NDArray[np.float32] = scores
         ) -> float:
             p = np.clip(sigmoid(scores / np.exp(values[0]) + values[1]), 1e-9, 1 - 1e-9)
             likelihood = (truth * np.log(p) + (1 - truth) * np.log(1 - p)).sum()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 CARD = """# {name}
 
-One network of {million:.0f}M parameters (MiniLM-L6) that marks a post's stance toward any named side (favor, against, none),
-five toxicity attributes ({attributes}) and sentiment, in one pass. Written by `stance train`; do not edit.
+One network of {million:.0f}M parameters (MiniLM-L6) that marks a post's stance toward any named side (favor, against,
+none), five toxicity attributes ({attributes}) and sentiment, in one pass. Written by `stance train`; do not edit.
 
 - Reads English. Text is cut into windows of {window} tokens; only a post's own words should be given to it.
 - A side's answer does not depend on which other sides are asked about.
@@ -43,18 +43,19 @@ Texts of these sets are not part of this folder.
 ## What it gets wrong, and what it must not be used for
 - Sarcasm, stance by allusion, and blame of a leader out of love for the nation are often missed.
 - Its labels lean to "none" where it is unsure; shares of favor and against are then too low.
-- Sides far from the conflicts and topics it was trained on are harder: compare the rows of `forum_dev` and `authored_dev`.
+- Sides far from the topics it was trained on are harder: compare the rows of `forum_dev` and `authored_dev`.
 - A share of predicted labels is not a measurement: label a random sample by hand before you cite one.
 - Do not let it hide, ban or rank people without a person who reads the post.
 """
 
 
-def write_card(folder: Path, settings: Settings, recipe: Recipe, metrics: dict[str, Any], data: Path) -> None:
-    """Write README.md into the model folder."""
+def write_card(
+    folder: Path, settings: Settings, recipe: Recipe, metrics: dict[str, Any], terms: dict[str, str]
+) -> None:
+    """Write README.md into the model folder; ``terms`` names those of each set."""
     from stance.tagger.network import Network
 
     names = sorted({name for stage in recipe.stages for name in stage.passes})
-    terms = read_terms(data)
     thresholds = settings.thresholds
     text = CARD.format(
         name=settings.name,
@@ -70,7 +71,7 @@ def write_card(folder: Path, settings: Settings, recipe: Recipe, metrics: dict[s
         stages=" | ".join(f"{stage.name} ({stage.epochs} epochs)" for stage in recipe.stages),
         rules=" --- |" * len(recipe.stages),
         sets="\n".join(
-            f"| {name} | {' | '.join(str(stage.passes.get(name, 0)) for stage in recipe.stages)} | {terms.get(name, '')} |"
+            f"| {' | '.join([name, *(str(stage.passes.get(name, 0)) for stage in recipe.stages)])} | {terms[name]} |"
             for name in names
         ),
     )

@@ -42,10 +42,9 @@ class Result:
     measured: Measured
 
 
-def evaluate_sets(tagger: Tagger, data: Path, say: Callable[[str], None] = lambda name: None) -> Iterator[Result]:
-    """Every measure of every set of ``data`` that is not for training; ``say`` hears which set comes next."""
+def evaluate_sets(tagger: Tagger, data: Path) -> Iterator[Result]:
+    """Every measure of every set of ``data`` that is not for training, as they come."""
     for name, measure in SETS.items():
-        say(name)
         yield from measure(tagger, data, name)
 
 
@@ -57,7 +56,7 @@ def evaluate_thread(tagger: Tagger, thread: Thread, topic: Topic, gold: Path) ->
             row = json.loads(text)
             labels[str(row["number"])] = row
         except (ValueError, KeyError, TypeError) as error:
-            raise StanceError(f"{gold}:{line}: not a row of labels ({error!r}): give number, stance, toxicity") from error
+            raise StanceError(f"{gold}:{line}: not a row of labels ({error!r}): give number and stance") from error
     posts = [post for post in thread.posts if post.number in labels]
     if not posts:
         raise StanceError(f"{gold}: no label for any post of {thread.source}: labels go by the post's number")
@@ -65,7 +64,8 @@ def evaluate_thread(tagger: Tagger, thread: Thread, topic: Topic, gold: Path) ->
     examples = []
     for post in posts:
         (example,) = read_conflict([{"text": post.own_words, **labels[str(post.number)]}])
-        examples.append(replace(example, sides=tuple((targets.get(name, name), label) for name, label in example.sides)))
+        sides = tuple((targets.get(name, name), label) for name, label in example.sides)
+        examples.append(replace(example, sides=sides))
     yield from measure_examples(tagger, examples, thread.id)
 
 
@@ -135,7 +135,7 @@ def measure_stance(examples: Sequence[Example], stance: Sequence[NDArray[np.floa
 
 
 def predict_each(tagger: Tagger, examples: Sequence[Example]) -> tuple[list[NDArray[np.float64]], Predictions]:
-    """Stance of each text toward its own sides, (sides, 3) each, and the rest; texts with the same sides go together."""
+    """Stance of each text toward its own sides, (sides, 3) each, and the rest; the same sides share a call."""
     by_sides: dict[tuple[str, ...], list[int]] = {}
     for index, example in enumerate(examples):
         by_sides.setdefault(tuple(name for name, _ in example.sides), []).append(index)
@@ -161,7 +161,7 @@ def plain(value: float, texts: int) -> Measured:
 
 
 def as_metrics(results: Iterable[Result]) -> dict[str, Any]:
-    """What ``metrics.json`` holds: set -> measure -> value, low, high, n; four decimals, an interval only where known."""
+    """What ``metrics.json`` holds: set -> measure -> value, low, high, n; an interval only where known."""
     metrics: dict[str, Any] = {}
     for result in results:
         found = result.measured

@@ -1,0 +1,149 @@
+"""The commands as a user gives them: what they write, and one line and exit code 2 for what they cannot use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stance.cli import app, folder_names
+from stance.table import read_manifest, read_table
+
+ROOT = Path(__file__).parent.parent
+SEEDS = ROOT / "seeds"
+
+
+def run(*arguments, folder=None):
+    """The command in a process of its own: exit code, stdout, stderr."""
+    command = [sys.executable, "-m", "stance.cli", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder or ROOT, env=environment, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def assert_one_line(result, *parts):
+    code, _, errors = result
+    assert code == 2, errors
+    assert len(errors.splitlines()) == 1, errors
+    for part in parts:
+        assert part in errors
+
+
+def test_report_makes_a_folder_a_thread_and_an_index(tmp_path, tiny_folder):
+    code, out, errors = run("report", *sorted(SEEDS.glob("*.txt")), "-o", tmp_path / "made", "--tagger", tiny_folder)
+    assert (code, errors) == (0, "")
+    for name in ("index.html", "karabakh-2020/index.html", "ceasefire-2020/index.html"):
+        assert (tmp_path / "made" / name).is_file()
+        assert str(tmp_path / "made" / name) in out
+    manifest = read_manifest(read_table(tmp_path / "made" / "karabakh-2020" / "tags.parquet"))
+    assert (manifest.topic, manifest.gaps) == ("karabakh-2020", ("10",))
+    assert len(manifest.tagger_sha256) == 64
+
+
+def test_one_broken_file_is_reported_and_the_rest_goes_on(tmp_path, tiny_folder):
+    broken = tmp_path / "broken.txt"
+    broken.write_bytes(b"")
+    result = run("report", broken, SEEDS / "karabakh-2020.txt", "-o", tmp_path / "made", "--tagger", tiny_folder)
+    assert_one_line(result, str(broken))
+    assert (tmp_path / "made" / "karabakh-2020" / "index.html").is_file()
+    assert "broken.txt" in (tmp_path / "made" / "index.html").read_text()
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path, tiny_folder):
+    for name in ("one", "two"):
+        run("report", SEEDS / "karabakh-2020.txt", "-o", tmp_path / name, "--tagger", tiny_folder)
+    first = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
+    assert len(first) > 5
+    for path in first:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
+
+
+def test_tag_writes_a_row_a_row_in_order(tmp_path, tiny_folder):
+    rows = [{"id": "b", "text": "Down with them!"}, {"id": 7, "text": ""}, {"id": "a", "text": "x " * 2000}]
+    posts, out, topic = tmp_path / "posts.jsonl", tmp_path / "out.jsonl", tmp_path / "topic.toml"
+    posts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    topic.write_text('name = "own"\n[[side]]\nname = "North"\n[[side]]\nname = "South"\n')
+    assert run("tag", posts, "--topic", topic, "-o", out, "--tagger", tiny_folder)[0] == 0
+    made = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["id"] for row in made] == ["b", 7, "a"]
+    for row in made:
+        assert list(row["stance"]) == ["North", "South"]
+        for judged in row["stance"].values():
+            assert set(judged) == {"label", "favor", "against", "none"}
+            assert judged["favor"] + judged["against"] + judged["none"] == pytest.approx(1, abs=1e-5)
+        assert set(row["toxicity"]) == {"toxicity", "insult", "threat", "obscene", "identity_attack"}
+        assert set(row["sentiment"]) == {"label", "negative", "neutral", "positive"}
+        assert row["run"]["topic"] == "own"
+    assert made[1]["stance"]["North"]["label"] is None
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_tag_writes_a_thread_as(ending, tmp_path, tiny_folder):
+    out = tmp_path / f"out.{ending}"
+    assert run("tag", SEEDS / "karabakh-2020.txt", "-o", out, "--tagger", tiny_folder)[0] == 0
+    assert out.stat().st_size > 10_000
+
+
+def test_read_writes_the_thread_as_json(tmp_path):
+    code, _, errors = run("read", SEEDS / "karabakh-2020.txt", "-o", tmp_path / "thread.json")
+    assert (code, errors) == (0, "")
+    made = json.loads((tmp_path / "thread.json").read_text())
+    assert (len(made["posts"]), made["gaps"]) == (42, ["10"])
+    assert set(made["posts"][0]) >= {"number", "author", "time", "body", "quotes", "reply_to"}
+
+
+def test_read_without_output_says_what_is_there():
+    code, out, _ = run("read", SEEDS / "karabakh-2020.txt")
+    assert code == 0
+    assert "42 posts, 13 with a name" in out
+    assert "missing numbers: 10" in out
+
+
+def test_evaluate_prints_n_and_an_interval(tiny_folder):
+    code, out, _ = run("evaluate", "--tagger", tiny_folder)
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "stance macro-F1" in line]
+    assert "n=42" in line
+    assert "[" in line
+
+
+def test_evaluate_fails_under_a_floor(tmp_path, tiny_folder):
+    floors = tmp_path / "floors.json"
+    floors.write_text('{"karabakh-2020": {"stance macro-F1": 0.99}}')
+    code, _, errors = run("evaluate", "--tagger", tiny_folder, "--floors", floors)
+    assert code == 1
+    assert "under its floor 0.99" in errors
+
+
+def test_bad_input_is_one_line(tmp_path, tiny_folder):
+    seed, out = SEEDS / "karabakh-2020.txt", tmp_path / "out"
+    assert_one_line(run("report", tmp_path / "none.txt", "-o", out, "--tagger", tiny_folder), "none.txt")
+    (tmp_path / "empty").mkdir()
+    assert_one_line(run("report", tmp_path / "empty", "-o", out, "--tagger", tiny_folder), "a folder without threads")
+    assert_one_line(run("report", seed, "-o", out, "--tagger", "nothing"), "no such tagger", "minilm-l6")
+    assert_one_line(run("report", seed, "-o", out, "--topic", "nothing"), "no such topic", "karabakh-2020")
+    (tmp_path / "topic.toml").write_text('name = "x"\n[[side]]\nnames = "y"\n')
+    assert_one_line(run("report", seed, "-o", out, "--topic", tmp_path / "topic.toml"), "topic.toml:2", "'names'")
+    assert_one_line(run("tag", seed, "-o", tmp_path / "out.xls", "--tagger", tiny_folder), "out.xls")
+    assert_one_line(run("tag", seed, "-o", tmp_path / "no" / "out.csv", "--tagger", tiny_folder), "out.csv")
+    (tmp_path / "file").write_text("")
+    assert_one_line(run("report", seed, "-o", tmp_path / "file" / "x", "--tagger", tiny_folder), "file")
+    assert_one_line(run("train", "--data", tmp_path, "-o", out, "--run", tmp_path / "run"))
+    assert not out.exists()
+
+
+def test_threads_of_one_name_get_folders_of_their_own():
+    assert folder_names([Path("a/x.txt"), Path("b/x.txt"), Path("x.jsonl")]) == ["x", "x-2", "x-3"]
+
+
+def test_every_command_and_option_has_help():
+    from typer.main import get_command
+
+    for name, command in get_command(app).commands.items():
+        assert command.help, name
+        for parameter in command.params:
+            assert parameter.help or parameter.name == "help", f"{name} {parameter.name}"
