@@ -117,7 +117,10 @@ def tag(
     topic: TopicName = TOPIC,
     tagger: TaggerName = TAGGER,
 ) -> None:
-    """Tag posts with stance toward each side, toxicity and sentiment, and write a table."""
+    """Tag posts with stance toward each side, toxicity and sentiment, and write a table.
+
+    From .jsonl to .jsonl each row stands alone; everything else is read as one thread.
+    """
     from stance.table import write_table
     from stance.tagger import load_tagger
     from stance.topic import load_topic
@@ -219,10 +222,11 @@ def tag_rows(file: Path, output: Path, topic: Topic, tagger: str) -> None:
     from stance.table import make_manifest, post_row, write_rows
     from stance.tag import tag_texts
     from stance.tagger import load_tagger
+    from stance.thread import find_own_words
 
     rows, loaded = read_rows(file), load_tagger(tagger)
     with show_progress(f"rows of {file.name}", len(rows)) as advance:
-        tags = tag_texts([text for _, text in rows], topic, loaded, advance)
+        tags = tag_texts([find_own_words(text) for _, text in rows], topic, loaded, advance)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     manifest = replace(make_manifest(loaded, topic), source=str(file), source_sha256=digest)
     write_rows(

@@ -67,6 +67,12 @@ def link_posts(thread: Thread) -> Thread:
     return replace(thread, posts=tuple(posts), gaps=_find_gaps(posts))
 
 
+def find_own_words(text: str) -> str:
+    """The own words of a post that stands alone: all but what it marks as quoted."""
+    alone = Thread("", None, None, None, None, None, (Post("0", text),))
+    return link_posts(alone).posts[0].own_words
+
+
 def thread_to_json(thread: Thread) -> dict[str, object]:
     """What `stance read` writes: sources and reply_to are positions in posts, from 0; or "article", or None."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,15 @@ def load_topic(name: str | Path) -> Topic:
     """
     path = SHIPPED / f"{name}.toml" if str(name) in topic_names() else Path(name)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         known = ", ".join(topic_names())
         raise StanceError(f"{name}: no such topic: name a TOML file or one of the shipped topics: {known}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that no system has
         raise StanceError(f"{path}: the topic cannot be read ({error}): name a TOML file in UTF-8") from error
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise StanceError(f"{path}: not TOML: {error}: {EXAMPLE}") from error
     return check_topic(path, text, values)
 
@@ -46,11 +47,13 @@ def check_topic(path: Path, text: str, values: dict[str, Any]) -> Topic:
         if key not in ("name", "side"):
             raise broken(path, line_of(text, key), f"unknown key {key!r}", EXAMPLE)
     if not isinstance(values.get("name"), str) or not values["name"].strip():
-        raise broken(path, line_of(text, "name"), "the topic's name is missing or not text", EXAMPLE)
+        first = text[: text.index("[[side]]")] if "[[side]]" in text else text  # a side has a name as well
+        raise broken(path, line_of(first, "name"), "the topic's name is missing or not text", EXAMPLE)
     tables = values.get("side")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise broken(path, line_of(text, "side"), "no [[side]]", EXAMPLE)
-    starts = [number for number, line in enumerate(text.splitlines(), start=1) if line.strip().startswith("[[side]]")]
+    lines = enumerate(text.splitlines(), start=1)
+    starts = [number for number, line in lines if re.match(r"\s*\[\[\s*side\s*\]\]", line)]
     starts += [1] * len(tables)  # sides may be written inline
     sides = [check_side(path, start, table) for start, table in zip(starts, tables, strict=False)]
     names = [side.name for side in sides]
@@ -65,11 +68,11 @@ def check_side(path: Path, line: int, table: dict[str, Any]) -> Side:
     for key, value in table.items():
         if key not in KEYS:
             raise broken(path, line, f"unknown key {key!r} in [[side]]", f"a side has {', '.join(KEYS)}")
-        if not isinstance(value, KEYS[key]) or (not value and key != "aliases"):
+        if not isinstance(value, KEYS[key]) or (isinstance(value, str) and not value.strip()):
             kind = "a list of text" if key == "aliases" else "text"
             raise broken(path, line, f"{key!r} in [[side]] is not {kind}", f"write {key} as {kind}")
     aliases = table.get("aliases", [])
-    if not all(isinstance(alias, str) for alias in aliases):
+    if not all(isinstance(alias, str) and alias.strip() for alias in aliases):
         raise broken(path, line, "'aliases' in [[side]] is not a list of text", 'write aliases = ["...", "..."]')
     if "name" not in table:
         raise broken(path, line, "a [[side]] without 'name'", EXAMPLE)

@@ -27,6 +27,7 @@ def load_tokenizer(path: str) -> Tokenizer:
     tokenizer = Tokenizer.from_file(path)
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # a "[SEP]" that somebody wrote is text
     if (tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")) != (CLS, SEP):
         raise ValueError(f"{path}: not an uncased BERT vocabulary")
     return tokenizer
@@ -40,6 +41,7 @@ def normalise_text(text: str) -> str:
 
     Handles would teach who was attacked in the training tweets, and a name after @ is never the post's own content.
     """
+    text = re.sub("[\ud800-\udfff]", "\ufffd", text)  # half an emoji, cut in two by who exported it
     text = html.unescape(unicodedata.normalize("NFKC", text)).translate(PLAIN)
     text = re.sub(r"https?://\S+|www\.\S+", "http", text)
     return re.sub(r"@\w+", "@user", text)

@@ -171,7 +171,7 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def runs_bf16() -> bool:
     """Whether this CPU multiplies bf16 natively; elsewhere bf16 is slower than fp32."""
-    flags = torch.cpu.get_capabilities()
+    flags: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch lack it
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
 
 
@@ -192,15 +192,16 @@ def load_folder(folder: Path) -> FolderTagger:
             )
         settings = parse_settings(values)
         errors = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StanceError(f"{folder}: tagger.json or metrics.json is damaged ({error!r}): {remedy}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"  # repr would hold a whole file that is not UTF-8
+        raise StanceError(f"{folder}: tagger.json or metrics.json is damaged ({reason}): {remedy}") from error
     network = Network(settings.shape)
     try:
         weights = load_file(folder / "model.safetensors")
         network.load_state_dict({name: value.float() for name, value in weights.items()})
         tokenizer = load_tokenizer(str(folder / "tokenizer.json"))
     except Exception as error:  # safetensors and tokenizers raise their own kinds, some of them bare Exception
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:200]  # the names of wrong weights stand in the later lines
         raise StanceError(f"{folder}: model.safetensors or tokenizer.json is damaged ({reason}): {remedy}") from error
     tagger = FolderTagger(settings, network.eval(), tokenizer)
     tagger.sha256 = hash_folder(folder)
@@ -215,7 +216,31 @@ def parse_settings(values: dict[str, Any]) -> Settings:
     }
     limits = values["thresholds"]
     thresholds = Thresholds(limits["stance"], limits["sentiment"], tuple(limits["toxicity"]))
-    return Settings(values["name"], Shape(**values["shape"]), values["window"], calibration, thresholds)
+    settings = Settings(values["name"], Shape(**values["shape"]), values["window"], calibration, thresholds)
+    check_settings(settings)
+    return settings
+
+
+def check_settings(settings: Settings) -> None:
+    """ValueError where a number would fail only in the middle of a thread, or give nonsense."""
+    shape = asdict(settings.shape)
+    if not all(isinstance(size, int) and size > 0 for size in (*shape.values(), settings.window)):
+        raise ValueError("a size is not a whole number above 0")
+    if shape["width"] % shape["heads"]:
+        raise ValueError("the heads do not divide the width")
+    if settings.window + 2 + MOST_SIDE_TOKENS + 2 > shape["positions"]:
+        raise ValueError("the window does not fit the positions")
+    for head, labels in LABELS.items():
+        calibration = settings.calibration[head]
+        if len(calibration.temperature) not in (1, len(labels)) or len(calibration.bias) != len(labels):
+            raise ValueError(f"the calibration of {head} is for other labels")
+        if min(calibration.temperature) <= 0:
+            raise ValueError(f"a temperature of {head} is not above 0")
+    limits = settings.thresholds
+    if len(limits.toxicity) != len(TOXICITY) or not all(
+        isinstance(limit, int | float) for limit in (limits.stance, limits.sentiment, *limits.toxicity)
+    ):
+        raise ValueError("a threshold is missing or not a number")
 
 
 def save_folder(folder: Path, settings: Settings, network: Network, tokenizer: Tokenizer) -> None:

@@ -88,7 +88,7 @@ def metric_rows(metrics: dict[str, Any]) -> list[str]:
 
 
 def read_terms(data: Path) -> dict[str, str]:
-    """The terms of each public set, from the MANIFEST files beside them; the conflict sets are this project's labels."""
+    """The terms of each public set, from the MANIFEST beside it; the conflict sets are this project's labels."""
     terms = {f"conflict/{name}_train": "labelled for this project" for name in ("tweets", "forum")}
     terms["conflict/authored_train"] = "written and labelled for this project"
     for kind in ("stance", "toxicity", "sentiment"):
