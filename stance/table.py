@@ -10,17 +10,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stance.files import open_replacing
 from stance.records import SENTIMENTS, STANCES, TOXICITY, Post, Quote, Side, StanceError, Tag, Thread, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -230,31 +229,6 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: str | Path) -> None:
             line = json.dumps(row, ensure_ascii=False, allow_nan=False).translate(_LINE_ENDS)
             # backslashreplace writes a lone surrogate as its JSON escape
             file.write(line.encode("utf-8", "backslashreplace") + b"\n")
-
-
-@contextmanager
-def open_replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A binary file that takes its place at ``path`` when the block ends well; otherwise nothing is left.
-
-    Raises StanceError where the place cannot be written. A pipe or a device is written straight through.
-    """
-    path = Path(path)
-    try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            with path.open("wb") as stream:
-                yield stream
-            return
-        target = path.resolve()  # a link stays a link
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as stream:
-                yield stream
-            part.replace(target)
-        finally:
-            if part.exists():
-                part.unlink()
-    except OSError as error:
-        raise StanceError(f"{path}: cannot be written ({error.strerror or error}). Name another place.") from error
 
 
 def _table_row(thread: str, position: int | None, post: Post, tag: Tag | None, sides: Sequence[Side]) -> dict[str, Any]:

@@ -7,18 +7,17 @@ are not kept, so the source is always the post that said them first, never one t
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import os
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from stance.files import open_replacing
 from stance.read import read_file
-from stance.records import Post, Quote, StanceError, Thread
+from stance.records import Post, Quote, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,18 +99,9 @@ def thread_to_json(thread: Thread) -> dict[str, object]:
 
 def write_thread(thread: Thread, path: Path | str) -> None:
     """Write the thread as JSON, all of it or, with a StanceError, nothing."""
-    target = Path(os.path.realpath(path))  # a link keeps pointing at the file that is written
-    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}")  # a rename is one step only within a folder
     content = json.dumps(thread_to_json(thread), ensure_ascii=False, indent=1) + "\n"
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise StanceError(
-            f"{path}: cannot be written ({error.strerror}): name a file in a folder you may write to"
-        ) from None
+    with open_replacing(path) as file:
+        file.write(content.encode("utf-8"))
 
 
 def _find_gaps(posts: Iterable[Post]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ MODULES = sorted((ROOT / "stance").rglob("*.py"))
 # A module imports from its own layer and those before it. "stance" is the package itself, the public functions.
 ORDER = (
     "records",
+    "files",
     "topic",
     "read",
     "thread",

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stance.files import open_replacing
 from stance.records import SENTIMENTS, STANCES, TOXICITY, Judgement, Post, Quote, Side, StanceError, Tag, Thread
 from stance.table import (
     ENDINGS,
     Manifest,
     build_table,
-    open_replacing,
     post_row,
     read_manifest,
     read_table,

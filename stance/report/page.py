@@ -24,10 +24,11 @@ from stance.estimate import (
     stance_shares,
     toxicity_shares,
 )
+from stance.files import open_replacing
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.report import content
 from stance.report.figures import MOST_GLYPHS, draw_pictures, percent
-from stance.table import ENDINGS, Manifest, open_replacing, read_manifest, table_rows, write_table
+from stance.table import ENDINGS, Manifest, read_manifest, table_rows, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

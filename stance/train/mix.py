@@ -183,10 +183,11 @@ def draw_epoch(examples: list[Example], passes: float, chance: random.Random) ->
 
 
 def augment(example: Example, swap: float, chance: random.Random) -> Example:
-    """Half of the texts with hashtags lose them; a share ``swap`` of Karabakh texts have their two nations swapped.
+    """The example as an epoch shows it: hashtags, nations and the words of its sides vary, labels do not.
 
-    Hashtags give the side away in tweets and are missing elsewhere; nations swapped with their labels teach that what
-    is said decides, not who is named.
+    Half of the texts with hashtags lose them: they give the side away in tweets and are missing elsewhere. A share
+    ``swap`` of Karabakh texts have their two nations swapped, so that what is said decides, not who is named. Half of
+    the sides are read with other names beside their own, as a topic may give them.
     """
     if "#" in example.text and chance.random() < 0.5:
         bare = re.sub(r"#\w+", " ", example.text)
@@ -195,7 +196,43 @@ def augment(example: Example, swap: float, chance: random.Random) -> Example:
     names = {name for name, _ in example.sides}
     if swap and {"Armenia", "Azerbaijan"} <= names and chance.random() < swap:
         example = swap_nations(example)
-    return example
+    return replace(example, sides=tuple((add_aliases(name, chance), label) for name, label in example.sides))
+
+
+ALIASES = {
+    "Armenia": ("Armenians", "Armenian", "Artsakh", "Yerevan", "Pashinyan", "Stepanakert"),
+    "Azerbaijan": ("Azerbaijanis", "Azerbaijani", "Azeris", "Azeri", "Baku", "Aliyev"),
+    "Russia": ("Russians", "Russian", "Moscow", "Kremlin", "Putin"),
+    "Ukraine": ("Ukrainians", "Ukrainian", "Kyiv", "Kiev", "Zelensky"),
+    "Turkey": ("Turks", "Turkish", "Ankara", "Erdogan"),
+    "Iran": ("Iranians", "Iranian", "Tehran", "Ahmadinejad"),
+    "Iraq": ("Iraqis", "Iraqi", "Baghdad", "Saddam"),
+    "Israel": ("Israelis", "Israeli", "Tel Aviv", "Netanyahu"),
+    "China": ("Chinese", "Beijing", "Xi"),
+    "India": ("Indians", "Indian", "Delhi", "Modi"),
+    "Pakistan": ("Pakistanis", "Pakistani", "Islamabad"),
+    "Afghanistan": ("Afghans", "Afghan", "Kabul", "Karzai"),
+    "Germany": ("Germans", "German", "Berlin"),
+    "France": ("French", "Paris", "Macron"),
+    "Britain": ("British", "Brits", "London", "UK"),
+    "United States": ("Americans", "American", "USA", "Washington"),
+    "United Nations": ("UN", "Security Council"),
+    "European Union": ("EU", "Brussels"),
+    "Muslims": ("Muslim", "Islam", "Islamic"),
+    "Japan": ("Japanese", "Tokyo"),
+    "Vietnam": ("Vietnamese", "Hanoi"),
+    "Saudi Arabia": ("Saudis", "Saudi", "Riyadh"),
+    "Serbia": ("Serbs", "Serbian", "Belgrade"),
+    "Greece": ("Greeks", "Greek", "Athens"),
+}
+
+
+def add_aliases(name: str, chance: random.Random) -> str:
+    """Half of the time, a few of a side's other names behind its own."""
+    others = ALIASES.get(name, ())
+    if not others or chance.random() < 0.5:
+        return name
+    return ", ".join([name, *chance.sample(others, chance.randint(2, min(5, len(others))))])
 
 
 SWAPS = [
