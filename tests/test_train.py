@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,12 +13,13 @@ import torch
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger.network import Logits, Network
 from stance.tagger.shipped import load_folder
-from stance.train import RECIPE, calibrate, fit, plain_settings, ship
+from stance.train import RECIPE, calibrate, fit, plain_settings, ship, teach
 from stance.train.calibrate import fit_softmax
 from stance.train.evaluate import check_floors, evaluate_sets
 from stance.train.fit import Recipe, Stage, batch_loss, learning_factor, load_recipe
 from stance.train.mix import READERS, Example, augment, read_set, swap_nations
 
+TWEETS = "stance/karabakh_tweets_unlabelled"
 WORDS = {"favor": "great", "against": "bad", "none": "seen"}
 
 
@@ -67,6 +69,17 @@ def make_recipe(epochs=2):
     return Recipe("tiny", seed=5, tokens_per_batch=200, cut=16, average=0.9, stages=(stage,))
 
 
+def make_taught_recipe():
+    taught = Stage("taught", 1, 1e-3, 1e-3, {"conflict/tweets_train": 1}, 0.0, {TWEETS: 1}, "conflict/tweets_train")
+    return replace(make_recipe(3), stages=(*make_recipe(3).stages, taught))
+
+
+def write_unlabelled(data, texts):
+    for name in ("authored_train", "forum_train"):
+        write_set(data, f"conflict/{name}", conflict_rows(1))
+    write_set(data, TWEETS, [{"text": text} for text in texts])
+
+
 def start(tiny_tagger):
     torch.manual_seed(0)
     return Network(tiny_tagger.settings.shape), tiny_tagger.tokenizer
@@ -91,6 +104,41 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(data, tmp_path, tiny_
     assert [line["event"] for line in log if "event" in line] == ["start", "go on"]
     assert next(line["step"] for line in log if line.get("event") == "go on") > 0
     assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_run_cut_off_in_the_taught_stage_has_the_same_teacher(data, tmp_path, tiny_tagger, monkeypatch):
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", -1)
+    write_unlabelled(data, [f"their people number {n} {WORDS[STANCES[n % 3]]} he said" for n in range(30)])
+    recipe = make_taught_recipe()
+    whole = fit.fit(recipe, data, tmp_path / "whole", start(tiny_tagger), lambda _: {})
+    calls = []
+
+    def cut_in_the_last_epoch(_):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        fit.fit(recipe, data, tmp_path / "cut", start(tiny_tagger), cut_in_the_last_epoch)
+    resumed = fit.fit(recipe, data, tmp_path / "cut", start(tiny_tagger), lambda _: {})
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_texts_of_the_labelled_sets_are_not_among_the_unlabelled(data):
+    dev = conflict_rows(60)[5]["text"]
+    write_unlabelled(data, ["nobody labelled this one", dev.upper() + " https://t.co/x", "nor that one"])
+    assert [example.text for example in read_set(data, TWEETS)] == ["nobody labelled this one", "nor that one"]
+
+
+def test_the_model_of_words_teaches_what_its_examples_say(data, tiny_tagger, monkeypatch):
+    monkeypatch.setattr(teach, "SURE", 0.5)
+    examples = read_set(data, "conflict/tweets_train")
+    texts = ["it is great he said", "it is bad he said"]
+    made = teach.label_texts(tiny_tagger.network, tiny_tagger.tokenizer, texts, examples, 16)
+    assert [(example.text, dict(example.sides)["Armenia"]) for example in made] == [(texts[0], 0), (texts[1], 1)]
+    monkeypatch.setattr(teach, "SURE", 1.1)
+    assert teach.label_texts(tiny_tagger.network, tiny_tagger.tokenizer, texts, examples, 16) == []
 
 
 def test_another_recipe_does_not_go_on_with_the_checkpoint(data, tmp_path, tiny_tagger):
@@ -136,7 +184,7 @@ def test_the_learning_rate_rises_and_ends_at_zero():
 
 def test_every_set_of_the_shipped_recipe_has_a_reader_and_none_is_a_test():
     recipe = load_recipe(RECIPE)
-    names = {name for stage in recipe.stages for name in stage.passes}
+    names = {name for stage in recipe.stages for name in (*stage.passes, *stage.unlabelled)}
     assert names <= set(READERS)
     assert not [name for name in names if "test" in name or "dev" in name]
 

@@ -38,7 +38,8 @@ Recipe `{recipe}`, seed {seed}. How often an epoch went over each set, by stage:
 | --- |{rules} --- |
 {sets}
 
-Texts of these sets are not part of this folder.
+Texts of these sets are not part of this folder. The unlabelled tweets are those that no labelled set has; the network
+of the stage before and a TF-IDF model of `tweets_train` labelled them together.
 
 ## What it gets wrong, and what it must not be used for
 - Sarcasm, stance by allusion, and blame of a leader out of love for the nation are often missed.
@@ -55,7 +56,8 @@ def write_card(
     """Write README.md into the model folder; ``terms`` names those of each set."""
     from stance.tagger.network import Network
 
-    names = sorted({name for stage in recipe.stages for name in stage.passes})
+    passes = [stage.passes | stage.unlabelled for stage in recipe.stages]
+    names = sorted({name for stage in passes for name in stage})
     thresholds = settings.thresholds
     text = CARD.format(
         name=settings.name,
@@ -71,7 +73,7 @@ def write_card(
         stages=" | ".join(f"{stage.name} ({stage.epochs} epochs)" for stage in recipe.stages),
         rules=" --- |" * len(recipe.stages),
         sets="\n".join(
-            f"| {' | '.join([name, *(str(stage.passes.get(name, 0)) for stage in recipe.stages)])} | {terms[name]} |"
+            f"| {' | '.join([name, *(str(stage.get(name, 0)) for stage in passes)])} | {terms[name]} |"
             for name in names
         ),
     )

@@ -12,7 +12,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from stance.records import StanceError
 from stance.tagger.batch import Row, batches_by_length, load_tokenizer, make_batch, row_length, tokenize
 from stance.tagger.network import Logits, Network, Shape
 from stance.train.mix import Example, augment, draw_epoch, read_set
+from stance.train.teach import label_texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -45,6 +46,8 @@ class Stage:
     head_learning_rate: float  # peak, of the heads
     passes: dict[str, float]  # how often an epoch goes over each set
     swap: float = 0.0  # share of Karabakh texts whose nations are swapped
+    unlabelled: dict[str, float] = field(default_factory=dict)  # passes over texts that the network itself labels first
+    like: str = ""  # the set whose sides these texts get, and which teaches the model of words
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +157,15 @@ class Mixer:
     def __init__(self, recipe: Recipe, data: Path, tokenizer: Tokenizer) -> None:
         self.recipe = recipe
         self.tokenizer = tokenizer
-        names = {name for stage in recipe.stages for name in stage.passes}
+        names = {name for stage in recipe.stages for name in (*stage.passes, *stage.unlabelled)}
         self.sets = {name: read_set(data, name) for name in sorted(names)}
         self.side_tokens: dict[str, list[int]] = {}
 
     def epoch(self, stage: Stage, epoch: int) -> list[tuple[list[Row], list[Example]]]:
         """Batches in random order, each of rows of about one length."""
         chance = random.Random(f"{self.recipe.seed} {stage.name} {epoch}")
-        drawn = [e for name, passes in stage.passes.items() for e in draw_epoch(self.sets[name], passes, chance)]
+        passes = stage.passes | stage.unlabelled
+        drawn = [e for name, times in passes.items() for e in draw_epoch(self.sets[name], times, chance)]
         examples = [limit_sides(augment(example, stage.swap, chance), chance) for example in drawn]
         texts = tokenize(self.tokenizer, [example.text for example in examples])
         rows: list[Row] = [
@@ -173,6 +177,12 @@ class Mixer:
         batches = list(batches_by_length(lengths, self.recipe.tokens_per_batch))
         chance.shuffle(batches)
         return [([rows[i] for i in batch], [examples[i] for i in batch]) for batch in batches]
+
+    def teach(self, stage: Stage, network: Network) -> None:
+        """Label the stage's unlabelled texts by the network as it is."""
+        for name in stage.unlabelled:
+            texts = [example.text for example in self.sets[name]]
+            self.sets[name] = label_texts(network, self.tokenizer, texts, self.sets[stage.like], self.recipe.cut)
 
     def tokenize_side(self, name: str) -> list[int]:
         if name not in self.side_tokens:
@@ -285,6 +295,17 @@ def fit(
     return averaged(run)
 
 
+def load_teacher(run: Run) -> Network:
+    """The mean weights at the end of the stage before, also where the run is in the middle of a stage."""
+    from safetensors.torch import load_file
+
+    path = run.folder / f"stage-{run.stage - 1}.safetensors"
+    network = averaged(run)
+    if path.exists():
+        network.load_state_dict(load_file(path))
+    return network
+
+
 def averaged(run: Run) -> Network:
     """A network with the running mean of the weights."""
     network = Network(run.network.shape)
@@ -294,7 +315,10 @@ def averaged(run: Run) -> Network:
 
 def train_stage(run: Run, mixer: Mixer, measure: Callable[[Network], Measures], write: Callable[..., None]) -> None:
     """The rest of the run's stage, from its next step."""
+    from safetensors.torch import save_file
+
     stage = run.recipe.stages[run.stage]
+    mixer.teach(stage, load_teacher(run))
     epochs = [mixer.epoch(stage, number) for number in range(stage.epochs)]
     steps = sum(len(batches) for batches in epochs)
     rate = (stage.learning_rate, stage.head_learning_rate)
@@ -315,6 +339,7 @@ def train_stage(run: Run, mixer: Mixer, measure: Callable[[Network], Measures], 
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 run.save()
                 saved = time.monotonic()
+    save_file(run.average, run.folder / f"stage-{run.stage}.safetensors")
     run.stage, run.step = run.stage + 1, 0
     run.save()
 

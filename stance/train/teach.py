@@ -1,7 +1,7 @@
 """Labels for texts that nobody labelled, by a network trained before and a plain model of words.
 
-Pseudo-labels (Lee 2013): a student learns them beside the labels by hand. The two teachers err differently, and they read
-the hashtags that the student mostly does not get to see.
+Pseudo-labels (Lee 2013): the network goes on with them beside the labels by hand. The two teachers err differently,
+and they read the hashtags that half of the texts lose in training.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stance.tagger.network import Network
 
 SURE = 0.6  # a side whose likeliest label has less is left out
+TEMPERATURE = 2  # of the network, which is too sure after many passes over few texts
 
 
 def label_texts(
@@ -34,7 +35,7 @@ def label_texts(
     """
     sides = [name for name, _ in examples[0].sides]
     scores = score_texts(network, tokenizer, texts, [sides] * len(texts), window=window, bf16=True)
-    networks = softmax(np.stack(scores.stance).astype(np.float64))
+    networks = softmax(np.stack(scores.stance).astype(np.float64) / TEMPERATURE)
     together = (networks + word_probabilities(examples, texts, sides)) / 2  # (texts, sides, 3)
     labelled = []
     for text, rows in zip(texts, together, strict=True):
