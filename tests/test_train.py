@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger.network import Logits, Network
@@ -20,6 +21,18 @@ from stance.train.fit import Recipe, Stage, batch_loss, learning_factor, load_re
 from stance.train.mix import READERS, Example, augment, read_set, swap_nations
 
 TWEETS = "stance/karabakh_tweets_unlabelled"
+SOUND = """name='x'
+seed=1
+tokens_per_batch=9
+cut=9
+average=0.9
+[[stage]]
+name='a'
+epochs=1
+learning_rate=1e-4
+head_learning_rate=1e-3
+passes={}
+"""
 WORDS = {"favor": "great", "against": "bad", "none": "seen"}
 
 
@@ -71,7 +84,9 @@ def make_recipe(epochs=2):
 
 def make_taught_recipe():
     taught = Stage("taught", 1, 1e-3, 1e-3, {"conflict/tweets_train": 1}, 0.0, {TWEETS: 1}, "conflict/tweets_train")
-    return replace(make_recipe(3), stages=(*make_recipe(3).stages, taught))
+    again = replace(taught, name="student", start="only")
+    blend = {"only": 0.25, "student": 0.75}
+    return replace(make_recipe(3), stages=(*make_recipe(3).stages, taught, again), blend=blend)
 
 
 def write_unlabelled(data, texts):
@@ -115,7 +130,7 @@ def test_a_run_cut_off_in_the_taught_stage_has_the_same_teacher(data, tmp_path, 
 
     def cut_in_the_last_epoch(_):
         calls.append(1)
-        if len(calls) == 4:
+        if len(calls) == 5:
             raise KeyboardInterrupt
         return {}
 
@@ -123,6 +138,9 @@ def test_a_run_cut_off_in_the_taught_stage_has_the_same_teacher(data, tmp_path, 
         fit.fit(recipe, data, tmp_path / "cut", start(tiny_tagger), cut_in_the_last_epoch)
     resumed = fit.fit(recipe, data, tmp_path / "cut", start(tiny_tagger), lambda _: {})
     assert torch.equal(weights(whole), weights(resumed))
+    ends = {name: load_file(tmp_path / "whole" / f"{name}.safetensors") for name in ("only", "taught", "student")}
+    name = "layers.0.expand.weight"
+    assert torch.allclose(whole.state_dict()[name], 0.25 * ends["only"][name] + 0.75 * ends["student"][name])
 
 
 def test_texts_of_the_labelled_sets_are_not_among_the_unlabelled(data):
@@ -227,6 +245,8 @@ def test_calibration_finds_the_temperature_that_was_put_in():
     [
         ("name = 'x'\n", "recipe.toml: 'stage'"),
         ("not toml", "not a recipe"),
+        (SOUND.replace("[[", "blend={a=1,b=1}\n[["), r"\['b'\]"),
+        (SOUND + SOUND[SOUND.index("[[") :], "given twice"),
         ("name='x'\nseed=1\ntokens_per_batch=1\ncut=1\naverage=0.9\nsize=3\nstage=[]\n", "size"),
     ],
 )

@@ -48,6 +48,7 @@ class Stage:
     swap: float = 0.0  # share of Karabakh texts whose nations are swapped
     unlabelled: dict[str, float] = field(default_factory=dict)  # passes over texts that the network itself labels first
     like: str = ""  # the set whose sides these texts get, and which teaches the model of words
+    start: str = ""  # the stage from whose end it starts; else from the end of the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class Recipe:
     seed: int
     tokens_per_batch: int
     cut: int  # tokens of a text that are read
-    average: float  # decay of the running mean of the weights, which is what is shipped
+    average: float  # decay of the running mean of the weights, which is what a stage ends with
     stages: tuple[Stage, ...]
+    blend: dict[str, float] = field(default_factory=dict)  # what is shipped: shares of stages' ends; else the last one
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -70,9 +72,14 @@ def load_recipe(path: Path) -> Recipe:
         raise StanceError(f"{path}: not a recipe ({error}): start from stance/train/recipe.toml") from error
     try:
         stages = tuple(Stage(**stage) for stage in values.pop("stage"))
-        return Recipe(stages=stages, **values)
+        recipe = Recipe(stages=stages, **values)
     except (KeyError, TypeError) as error:
         raise StanceError(f"{path}: {error}: see stance/train/recipe.toml for the keys of a recipe") from error
+    names = [stage.name for stage in stages]
+    unknown = {*recipe.blend, *(stage.start for stage in stages if stage.start)} - set(names)
+    if unknown or len(set(names)) < len(names) or not names:
+        raise StanceError(f"{path}: a stage's name is given twice or not at all {sorted(unknown)}: name each once")
+    return recipe
 
 
 def base_folder() -> Path:
@@ -159,6 +166,7 @@ class Mixer:
         self.tokenizer = tokenizer
         names = {name for stage in recipe.stages for name in (*stage.passes, *stage.unlabelled)}
         self.sets = {name: read_set(data, name) for name in sorted(names)}
+        self.unlabelled = {name: self.sets[name] for stage in recipe.stages for name in stage.unlabelled}
         self.side_tokens: dict[str, list[int]] = {}
 
     def epoch(self, stage: Stage, epoch: int) -> list[tuple[list[Row], list[Example]]]:
@@ -181,7 +189,7 @@ class Mixer:
     def teach(self, stage: Stage, network: Network) -> None:
         """Label the stage's unlabelled texts by the network as it is."""
         for name in stage.unlabelled:
-            texts = [example.text for example in self.sets[name]]
+            texts = [example.text for example in self.unlabelled[name]]
             self.sets[name] = label_texts(network, self.tokenizer, texts, self.sets[stage.like], self.recipe.cut)
 
     def tokenize_side(self, name: str) -> list[int]:
@@ -276,7 +284,7 @@ class Run:
 def fit(
     recipe: Recipe, data: Path, folder: Path, base: tuple[Network, Tokenizer], measure: Callable[[Network], Measures]
 ) -> Network:
-    """Train by the recipe, or go on where ``folder`` holds a checkpoint; the mean of the weights comes back.
+    """Train by the recipe, or go on where ``folder`` holds a checkpoint; what comes back is the recipe's blend.
 
     ``measure`` gets the network with the mean weights after every epoch; what it returns goes into log.jsonl.
     """
@@ -292,18 +300,38 @@ def fit(
         write(event="go on" if run.load() else "start", stage=run.stage, step=run.step)
         while run.stage < len(recipe.stages):
             train_stage(run, mixer, measure, write)
-    return averaged(run)
+    return blend_ends(run)
 
 
-def load_teacher(run: Run) -> Network:
-    """The mean weights at the end of the stage before, also where the run is in the middle of a stage."""
+def blend_ends(run: Run) -> Network:
+    """The network that is shipped: a weighted mean of the stages' ends.
+
+    Fine-tuned weights of one origin may be averaged, which gains where the data are few (Wortsman et al. 2022).
+    """
+    shares = run.recipe.blend or {run.recipe.stages[-1].name: 1.0}
+    ends = [(share / sum(shares.values()), load_end(run, name)) for name, share in shares.items()]
+    network = Network(run.network.shape)
+    network.load_state_dict({name: sum(share * end[name] for share, end in ends) for name in ends[0][1]})
+    return network.eval()
+
+
+def load_end(run: Run, name: str) -> dict[str, Tensor]:
+    """The mean weights that a stage ended with."""
     from safetensors.torch import load_file
 
-    path = run.folder / f"stage-{run.stage - 1}.safetensors"
-    network = averaged(run)
-    if path.exists():
-        network.load_state_dict(load_file(path))
-    return network
+    return load_file(run.folder / f"{name}.safetensors")
+
+
+def begin_stage(run: Run, mixer: Mixer) -> None:
+    """Take the weights that the stage starts from, and let the stage before label its unlabelled texts."""
+    stage = run.recipe.stages[run.stage]
+    if stage.start and run.step == 0:
+        run.network.load_state_dict(load_end(run, stage.start))
+        run.optimizer.state.clear()
+    if stage.unlabelled:
+        teacher = Network(run.network.shape)
+        teacher.load_state_dict(load_end(run, run.recipe.stages[run.stage - 1].name))
+        mixer.teach(stage, teacher)
 
 
 def averaged(run: Run) -> Network:
@@ -318,7 +346,7 @@ def train_stage(run: Run, mixer: Mixer, measure: Callable[[Network], Measures], 
     from safetensors.torch import save_file
 
     stage = run.recipe.stages[run.stage]
-    mixer.teach(stage, load_teacher(run))
+    begin_stage(run, mixer)
     epochs = [mixer.epoch(stage, number) for number in range(stage.epochs)]
     steps = sum(len(batches) for batches in epochs)
     rate = (stage.learning_rate, stage.head_learning_rate)
@@ -339,7 +367,7 @@ def train_stage(run: Run, mixer: Mixer, measure: Callable[[Network], Measures], 
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 run.save()
                 saved = time.monotonic()
-    save_file(run.average, run.folder / f"stage-{run.stage}.safetensors")
+    save_file(run.average, run.folder / f"{stage.name}.safetensors")
     run.stage, run.step = run.stage + 1, 0
     run.save()
 
