@@ -1,4 +1,4 @@
-"""Calibration: temperature and bias of each head, and the thresholds, fitted on data that the weights never saw."""
+"""Calibration: what makes probabilities of logits, and the thresholds, fitted on data that the weights never saw."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ HALF = 0.5
 
 
 def fit_softmax(logits: NDArray[np.float32], truth: Sequence[int]) -> Calibration:
-    """One temperature and a bias a label by maximum likelihood; logits (items, labels), truth (items,)."""
-    from scipy.optimize import minimize
+    """One temperature by maximum likelihood (Guo et al. 2017); logits (items, labels), truth (items,).
 
-    labels = logits.shape[1]
+    A bias a label would fit the calibration sets' own shares of labels: it cost tweets without hashtags .004 of F1 and
+    public sentiment tweets .04 of recall.
+    """
+    from scipy.optimize import minimize_scalar
+
     right = np.asarray(truth)
+    flat = (0.0,) * logits.shape[1]
 
-    def loss(values: NDArray[np.float64]) -> float:
-        calibration = Calibration((float(np.exp(values[0])),), (*values[1:], 0.0))
-        chosen = softmax(calibration.apply(logits))[np.arange(len(right)), right]
-        return float(-np.log(np.maximum(chosen, 1e-12)).mean() + 1e-3 * (values**2).sum())
+    def loss(logarithm: float) -> float:
+        probabilities = softmax(Calibration((float(np.exp(logarithm)),), flat).apply(logits))
+        return float(-np.log(np.maximum(probabilities[np.arange(len(right)), right], 1e-12)).mean())
 
-    best = minimize(loss, np.zeros(labels), method="L-BFGS-B").x
-    return Calibration((round(float(np.exp(best[0])), 4),), tuple(round(float(v), 4) for v in (*best[1:], 0.0)))
+    best = minimize_scalar(loss, bounds=(-3, 3), method="bounded").x
+    return Calibration((round(float(np.exp(best)), 4),), flat)
 
 
 def fit_sigmoids(logits: NDArray[np.float32], examples: Sequence[Example]) -> Calibration:

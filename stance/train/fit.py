@@ -48,7 +48,6 @@ class Stage:
     swap: float = 0.0  # share of Karabakh texts whose nations are swapped
     unlabelled: dict[str, float] = field(default_factory=dict)  # passes over texts that the network itself labels first
     like: str = ""  # the set whose sides these texts get, and which teaches the model of words
-    start: str = ""  # the stage from whose end it starts; else from the end of the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def load_recipe(path: Path) -> Recipe:
     except (KeyError, TypeError) as error:
         raise StanceError(f"{path}: {error}: see stance/train/recipe.toml for the keys of a recipe") from error
     names = [stage.name for stage in stages]
-    unknown = {*recipe.blend, *(stage.start for stage in stages if stage.start)} - set(names)
+    unknown = set(recipe.blend) - set(names)
     if unknown or len(set(names)) < len(names) or not names:
         raise StanceError(f"{path}: a stage's name is given twice or not at all {sorted(unknown)}: name each once")
     return recipe
@@ -322,12 +321,9 @@ def load_end(run: Run, name: str) -> dict[str, Tensor]:
     return load_file(run.folder / f"{name}.safetensors")
 
 
-def begin_stage(run: Run, mixer: Mixer) -> None:
-    """Take the weights that the stage starts from, and let the stage before label its unlabelled texts."""
+def teach_stage(run: Run, mixer: Mixer) -> None:
+    """Let the end of the stage before label the stage's unlabelled texts."""
     stage = run.recipe.stages[run.stage]
-    if stage.start and run.step == 0:
-        run.network.load_state_dict(load_end(run, stage.start))
-        run.optimizer.state.clear()
     if stage.unlabelled:
         teacher = Network(run.network.shape)
         teacher.load_state_dict(load_end(run, run.recipe.stages[run.stage - 1].name))
@@ -346,7 +342,7 @@ def train_stage(run: Run, mixer: Mixer, measure: Callable[[Network], Measures], 
     from safetensors.torch import save_file
 
     stage = run.recipe.stages[run.stage]
-    begin_stage(run, mixer)
+    teach_stage(run, mixer)
     epochs = [mixer.epoch(stage, number) for number in range(stage.epochs)]
     steps = sum(len(batches) for batches in epochs)
     rate = (stage.learning_rate, stage.head_learning_rate)
