@@ -238,7 +238,7 @@ def print_results(results: Sequence[Result]) -> None:
     for result in results:
         found = result.measured
         interval = f"  [{found.low:.3f}, {found.high:.3f}]" if found.low == found.low else ""
-        typer.echo(f"{result.name:26} {result.measure:28} {found.value:.4f}{interval:18}  n={found.n}")
+        typer.echo(f"{result.name:26} {result.measure:31} {found.value:.4f}{interval:18}  n={found.n}")
 
 
 @contextmanager

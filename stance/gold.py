@@ -51,6 +51,12 @@ def positive_f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(2 * counts[..., 1, 1] / np.maximum(both, 1e-9))
 
 
+def named_precision(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., labels, labels) -> (...): how much of what is given any label but the last has it; the last is "none"."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)[..., :-1].sum(-1)
+    return np.asarray(hits / np.maximum(counts[..., :, :-1].sum((-2, -1)), 1e-9))
+
+
 def measure_counts(
     counts: NDArray[np.float64], measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> Measured:

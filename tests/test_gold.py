@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, recall_score, roc_auc_score
+from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 from stance.gold import (
     calibration_error,
@@ -13,6 +13,7 @@ from stance.gold import (
     macro_recall,
     measure_auc,
     measure_counts,
+    named_precision,
     positive_f1,
 )
 
@@ -30,6 +31,12 @@ def test_macro_f1_and_recall_equal_scikit_learn():
 def test_f1_of_label_one_equals_scikit_learn():
     counts = confusion(TRUTH > 1, GUESS > 1, 2)
     assert float(positive_f1(counts)) == pytest.approx(f1_score(TRUTH > 1, GUESS > 1))
+
+
+def test_precision_of_named_labels_equals_scikit_learn():
+    counts = confusion(TRUTH, GUESS, 3)
+    expected = precision_score(TRUTH, GUESS, labels=[0, 1], average="micro")
+    assert float(named_precision(counts)) == pytest.approx(expected)
 
 
 def test_a_label_that_never_occurs_counts_zero():

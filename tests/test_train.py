@@ -51,7 +51,7 @@ def conflict_rows(count):
         rows.append(
             {
                 "text": f"the army is {WORDS[label]} {'#tag' if number % 2 else ''} he said",
-                "stance": {"Armenia": label, "Azerbaijan": "none"},
+                "stance": {"Armenia": label, "Azerbaijan": "against" if label == "favor" else "none"},
                 "toxicity": ["toxicity"] if label == "against" else [],
                 "sentiment": SENTIMENTS[1 if label == "none" else STANCES.index(label) * -2 % 3],
             }
@@ -143,8 +143,11 @@ def test_a_run_cut_off_in_the_taught_stage_has_the_same_teacher(data, tmp_path, 
 
 
 def test_texts_of_the_labelled_sets_are_not_among_the_unlabelled(data):
-    dev = conflict_rows(60)[5]["text"]
-    write_unlabelled(data, ["nobody labelled this one", dev.upper() + " https://t.co/x", "nor that one"])
+    rows = conflict_rows(60)
+    rows[5]["text"] = "a text of the set for development that is long enough to be known by how it starts, and ends so"
+    write_set(data, "conflict/tweets_dev", rows)
+    copy = rows[5]["text"][:80].upper() + " https://t.co/x"
+    write_unlabelled(data, ["nobody labelled this one", copy, "nor that one"])
     assert [example.text for example in read_set(data, TWEETS)] == ["nobody labelled this one", "nor that one"]
 
 
@@ -226,7 +229,7 @@ def test_hashtags_go_half_of_the_time_and_labels_never():
     chance = random.Random(1)
     example = Example("we are here to stay #artsakh", (("Armenia", 0),))
     texts = [augment(example, 0, chance) for _ in range(200)]
-    assert all(made.sides == example.sides for made in texts)
+    assert all(label == 0 and name.startswith("Armenia") for made in texts for name, label in made.sides)
     assert 60 < sum("#" in made.text for made in texts) < 140
 
 

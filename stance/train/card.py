@@ -43,7 +43,7 @@ of the stage before and a TF-IDF model of `tweets_train` labelled them together.
 
 ## What it gets wrong, and what it must not be used for
 - Sarcasm, stance by allusion, and blame of a leader out of love for the nation are often missed.
-- Its labels lean to "none" where it is unsure; shares of favor and against are then too low.
+- It takes sides where a post only analyses: see the precision of favor and against in `forum_dev` and `authored_dev`.
 - Sides far from the topics it was trained on are harder: compare the rows of `forum_dev` and `authored_dev`.
 - A share of predicted labels is not a measurement: label a random sample by hand before you cite one.
 - Do not let it hide, ban or rank people without a person who reads the post.

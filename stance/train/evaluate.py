@@ -23,6 +23,7 @@ from stance.gold import (
     macro_recall,
     measure_auc,
     measure_counts,
+    named_precision,
     positive_f1,
 )
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError, Thread, Topic
@@ -106,7 +107,9 @@ SETS: dict[str, Callable[[Tagger, Path, str], Iterator[Result]]] = {
 def measure_examples(tagger: Tagger, examples: Sequence[Example], name: str) -> Iterator[Result]:
     """Everything about texts whose labels are all known."""
     stance, predicted = predict_each(tagger, examples)
-    yield measure_stance(examples, stance, name)
+    counts = count_stances(examples, stance)
+    yield Result(name, "stance macro-F1", measure_counts(counts, macro_f1))
+    yield Result(name, "precision of favor and against", measure_counts(counts, named_precision))
     probabilities = np.concatenate([row for row in stance if len(row)])
     truth = [label for example in examples for _, label in example.sides]
     yield Result(name, "stance ECE", plain(calibration_error(probabilities, truth), len(examples)))
@@ -119,19 +122,19 @@ def measure_examples(tagger: Tagger, examples: Sequence[Example], name: str) -> 
     yield Result(name, "toxicity F1", measure_counts(one_hot(toxic, found, 2), positive_f1))
     yield Result(name, "toxicity ROC AUC", measure_auc(toxic.tolist(), predicted.toxicity[:, 0].tolist()))
     moods = [example.sentiment for example in examples if example.sentiment is not None]
-    counts = one_hot(moods, predicted.sentiment.argmax(-1), len(SENTIMENTS))
-    yield Result(name, "sentiment macro-F1", measure_counts(counts, macro_f1))
+    moods_counted = one_hot(moods, predicted.sentiment.argmax(-1), len(SENTIMENTS))
+    yield Result(name, "sentiment macro-F1", measure_counts(moods_counted, macro_f1))
 
 
 def measure_stance(examples: Sequence[Example], stance: Sequence[NDArray[np.float64]], name: str) -> Result:
     """Macro-F1 over the three classes, all sides pooled."""
-    counts = np.array(
-        [
-            confusion([label for _, label in example.sides], row.argmax(-1), len(STANCES))
-            for example, row in zip(examples, stance, strict=True)
-        ]
-    )
-    return Result(name, "stance macro-F1", measure_counts(counts, macro_f1))
+    return Result(name, "stance macro-F1", measure_counts(count_stances(examples, stance), macro_f1))
+
+
+def count_stances(examples: Sequence[Example], stance: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(texts, 3, 3): a confusion matrix a text, over its sides."""
+    labels = [[label for _, label in example.sides] for example in examples]
+    return np.array([confusion(row, p.argmax(-1), len(STANCES)) for row, p in zip(labels, stance, strict=True)])
 
 
 def predict_each(tagger: Tagger, examples: Sequence[Example]) -> tuple[list[NDArray[np.float64]], Predictions]:

@@ -57,6 +57,9 @@ def word_probabilities(
     found = np.zeros((len(texts), len(sides), len(STANCES)))
     for number, side in enumerate(sides):
         labels = [dict(example.sides)[side] for example in examples]
+        if len(set(labels)) == 1:
+            found[:, number, labels[0]] = 1
+            continue
         model = LogisticRegression(C=10, max_iter=1000, class_weight="balanced").fit(known, labels)
         found[:, number, model.classes_] = model.predict_proba(vectorizer.transform(texts))
     return found
