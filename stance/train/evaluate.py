@@ -51,22 +51,27 @@ def evaluate_sets(tagger: Tagger, data: Path) -> Iterator[Result]:
 
 def evaluate_thread(tagger: Tagger, thread: Thread, topic: Topic, gold: Path) -> Iterator[Result]:
     """A thread against a file of labels, one JSON line a post: number, stance by side, toxicity, sentiment."""
+    try:
+        lines = gold.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StanceError(f"{gold}: the labels cannot be read ({error}): name them with --gold") from error
     labels = {}
-    for line, text in enumerate(gold.read_text(encoding="utf-8").splitlines(), start=1):
+    for line, text in enumerate(lines, start=1):
         try:
             row = json.loads(text)
-            labels[str(row["number"])] = row
+            (labels[str(row["number"])],) = read_conflict([{**row, "text": ""}])
         except (ValueError, KeyError, TypeError) as error:
-            raise StanceError(f"{gold}:{line}: not a row of labels ({error!r}): give number and stance") from error
+            remedy = "give number, stance by side, toxicity and sentiment, with the labels of the codebook"
+            raise StanceError(f"{gold}:{line}: not a row of labels ({error!r}): {remedy}") from error
     posts = [post for post in thread.posts if post.number in labels]
     if not posts:
         raise StanceError(f"{gold}: no label for any post of {thread.source}: labels go by the post's number")
     targets = {side.name: side.target for side in topic.sides}
     examples = []
     for post in posts:
-        (example,) = read_conflict([{"text": post.own_words, **labels[str(post.number)]}])
+        example = labels[str(post.number)]
         sides = tuple((targets.get(name, name), label) for name, label in example.sides)
-        examples.append(replace(example, sides=sides))
+        examples.append(replace(example, text=post.own_words, sides=sides))
     yield from measure_examples(tagger, examples, thread.id)
 
 
