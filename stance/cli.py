@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stance.records import StanceError, Topic
+from stance.tagger import SHIPPED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,6 @@ TaggerName = Annotated[str, typer.Option("--tagger", help="A shipped tagger or a
 Data = Annotated[Path, typer.Option("--data", help="The folder of data sets (stance/, toxicity/, ... inside).")]
 
 TOPIC = "karabakh-2020"
-TAGGER = "minilm-l6"
 GOLD = Path("tests/gold/seed_labels.jsonl")
 SEED = Path("seeds/karabakh-2020.txt")
 
@@ -56,7 +56,7 @@ def report(
     files: Annotated[list[Path], typer.Argument(help="Saved threads, or a folder of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the pages; one folder a thread.")],
     topic: TopicName = TOPIC,
-    tagger: TaggerName = TAGGER,
+    tagger: TaggerName = SHIPPED,
 ) -> None:
     """Read, tag and report threads: a page each with tables and figures, and an index over several."""
     from stance.report import write_index, write_report
@@ -115,7 +115,7 @@ def tag(
     file: Annotated[Path, typer.Argument(help="A saved thread, or a .jsonl of rows {id, text}, each its own post.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file.")],
     topic: TopicName = TOPIC,
-    tagger: TaggerName = TAGGER,
+    tagger: TaggerName = SHIPPED,
 ) -> None:
     """Tag posts with stance toward each side, toxicity and sentiment, and write a table.
 
@@ -129,7 +129,8 @@ def tag(
     if file.suffix == ".jsonl" and output.suffix == ".jsonl":
         tag_rows(file, output, sides, tagger)
     else:
-        write_table(make_table(file, sides, load_tagger(tagger)), output)
+        with show_progress(f"posts of {file.name}", None) as advance:
+            write_table(make_table(file, sides, load_tagger(tagger), advance), output)
 
 
 @app.command()
@@ -139,7 +140,7 @@ def evaluate(
     gold: Annotated[Path, typer.Option(help="Its labels: JSON lines with number, stance, toxicity, sentiment.")] = GOLD,
     floors: Annotated[Path | None, typer.Option(help="A JSON file of least values; exit code 1 under one.")] = None,
     topic: TopicName = TOPIC,
-    tagger: TaggerName = TAGGER,
+    tagger: TaggerName = SHIPPED,
 ) -> None:
     """Measure a tagger on labelled sets: each figure with n and a 95% bootstrap interval."""
     from stance.tagger import load_tagger
@@ -201,15 +202,16 @@ def folder_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def make_table(path: Path, topic: Topic, tagger: Tagger) -> pa.Table:
-    """Read and tag one thread."""
+def make_table(
+    path: Path, topic: Topic, tagger: Tagger, advance: Callable[[int], None] | None = None
+) -> pa.Table:
+    """Read and tag one thread; ``advance`` hears how many texts are tagged."""
     from stance.table import build_table, make_manifest
     from stance.tag import tag_thread
     from stance.thread import read_thread
 
     thread = read_thread(path)
-    with show_progress(f"posts of {path.name}", len(thread.posts)) as advance:
-        tags, article = tag_thread(thread, topic, tagger, advance)
+    tags, article = tag_thread(thread, topic, tagger, advance)
     return build_table(thread, tags, article, make_manifest(tagger, topic))
 
 
@@ -242,8 +244,8 @@ def print_results(results: Sequence[Result]) -> None:
 
 
 @contextmanager
-def show_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, in a terminal only; what is yielded takes how many are done."""
+def show_progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, in a terminal only; what is yielded takes how many are done. One at a time."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

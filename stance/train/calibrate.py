@@ -46,7 +46,6 @@ def fit_sigmoids(logits: NDArray[np.float32], examples: Sequence[Example]) -> Ca
     temperatures, biases = [], []
     for column in range(len(TOXICITY)):
         truth = np.array([example.toxicity[column] for example in examples], float)
-
         scores = logits[:, column]
 
         def loss(
