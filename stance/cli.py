@@ -16,8 +16,8 @@ from stance.tagger import SHIPPED
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from stance.measure.evaluate import Result
     from stance.tagger import Tagger
-    from stance.train.evaluate import Result
 
 app = typer.Typer(
     help="Reads saved discussion threads and says who stands where.",
@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 TopicName = Annotated[str, typer.Option("--topic", help="A shipped topic or a TOML file with [[side]] entries.")]
-TaggerName = Annotated[str, typer.Option("--tagger", help="A shipped tagger or a model folder.")]
+TaggerName = Annotated[str, typer.Option("--tagger", help="A shipped one, a folder, hub:NAME or openai:URL#MODEL.")]
 Data = Annotated[Path, typer.Option("--data", help="The folder of data sets (stance/, toxicity/, ... inside).")]
 
 TOPIC = "karabakh-2020"
@@ -135,26 +135,47 @@ def tag(
 
 @app.command()
 def evaluate(
-    data: Annotated[Path | None, typer.Option("--data", help="The folder of data sets; else the thread alone.")] = None,
+    suite: Annotated[Path | None, typer.Option(help="A folder of data sets; else the thread alone.")] = None,
+    baseline: Annotated[bool, typer.Option("--baseline", help="With --suite: TF-IDF and VADER beside it.")] = False,
+    floors: Annotated[Path | None, typer.Option(help="A JSON file of least values; exit code 1 under one.")] = None,
+    pin: Annotated[bool, typer.Option("--pin", help="Raise the floors to what was measured.")] = False,
+    allow_regression: Annotated[
+        bool, typer.Option("--allow-regression", help="Also lower those that CHANGELOG.md gives a reason for.")
+    ] = False,
     thread: Annotated[Path, typer.Option(help="A thread with gold labels.")] = SEED,
     gold: Annotated[Path, typer.Option(help="Its labels: JSON lines with number, stance, toxicity, sentiment.")] = GOLD,
-    floors: Annotated[Path | None, typer.Option(help="A JSON file of least values; exit code 1 under one.")] = None,
     topic: TopicName = TOPIC,
     tagger: TaggerName = SHIPPED,
 ) -> None:
-    """Measure a tagger on labelled sets: each figure with n and a 95% bootstrap interval."""
+    """Measure a tagger on labelled texts: each figure with n and a 95% bootstrap interval."""
+    from stance.measure.evaluate import evaluate_thread
+    from stance.measure.floors import check_floors, pin_floors
+    from stance.measure.suite import Remembered, evaluate_suite, keep_judged
     from stance.tagger import load_tagger
     from stance.thread import read_thread
     from stance.topic import load_topic
-    from stance.train.evaluate import check_floors, evaluate_sets, evaluate_thread
 
-    loaded = load_tagger(tagger)
-    results = list(evaluate_thread(loaded, read_thread(thread), load_topic(topic), gold))
+    failures: list[StanceError] = []
+
+    def note(line: str | StanceError) -> None:
+        if isinstance(line, StanceError):
+            failures.append(line)
+        typer.echo(f"stance: {line}", err=True)
+
+    asked = Remembered(load_tagger(tagger))
+    measured = evaluate_thread(asked, read_thread(thread), load_topic(topic), gold)
+    results = list(keep_judged(asked, list(measured), note))
     print_results(results)
-    if data is not None:
-        for result in evaluate_sets(loaded, data):
-            print_results([result])
-            results.append(result)
+    for result in evaluate_suite(asked, suite, note) if suite is not None else ():
+        print_results([result])
+        results.append(result)
+    if suite is not None and baseline:
+        print_baselines(asked.name, results, suite, note)
+    if failures:
+        raise typer.Exit(2)
+    if floors is not None and pin:
+        for line in pin_floors(results, floors, allow_regression, Path("CHANGELOG.md")):
+            typer.echo(line)
     under = check_floors(results, floors) if floors is not None else []
     for line in under:
         typer.echo(line, err=True)
@@ -162,17 +183,71 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def print_baselines(name: str, results: list[Result], suite: Path, note: Callable[[str | StanceError], None]) -> None:
+    from stance.measure.baseline import evaluate_baselines
+    from stance.measure.suite import compare_columns
+
+    columns: dict[str, list[Result]] = {name: results, "TF-IDF": [], "VADER": []}
+    for column, result in evaluate_baselines(suite, note):
+        columns[column].append(result)
+    typer.echo("")
+    for line in compare_columns(columns):
+        typer.echo(line)
+
+
+@app.command()
+def selftest(
+    tagger: TaggerName = SHIPPED,
+    failures: Annotated[bool, typer.Option("--failures", help="Also print each case that failed.")] = False,
+) -> None:
+    """Put a tagger through short cases of known behaviour (negation, irony, quotes, ...): what passed, by family."""
+    from stance.measure.selftest import load_cases, plan_batches, run_selftest, summarise
+    from stance.tagger import load_tagger
+
+    total = sum(len(texts) for texts in plan_batches(load_cases()).values())
+    with show_progress("cases", total) as advance:
+        results = run_selftest(load_tagger(tagger), advance)
+    for score in summarise(results):
+        skipped = f"  {score.skipped} not judged" if score.skipped else ""
+        share = f"{score.passed / score.n:.3f}  [{score.low:.3f}, {score.high:.3f}]" if score.n else "-"
+        typer.echo(f"{score.name:28} {score.passed:4} of {score.n:<4} {share}{skipped}")
+    for result in results if failures else ():
+        for subject, accepted, got in result.misses:
+            wanted = " or ".join(str(answer) for answer in accepted)
+            typer.echo(f"line {result.case.line}, {result.case.family}: {subject}: {got}, not {wanted}")
+
+
+@app.command()
+def audit(
+    data: Annotated[Path | None, typer.Option("--data", help="The folder of data sets; else plain sentences.")] = None,
+    tagger: TaggerName = SHIPPED,
+) -> None:
+    """Ask whether a tagger treats sides alike: sides swapped, errors by side, plain sentences about each group."""
+    from stance.measure.audit import audit_groups, audit_sets, summarise_groups
+    from stance.tagger import load_tagger
+
+    loaded = load_tagger(tagger)
+    if data is not None:
+        for result in audit_sets(loaded, data, fail):
+            print_results([result])
+    rows = audit_groups(loaded)
+    print_results(list(summarise_groups(rows)))
+    typer.echo(f"{'plain sentences about':26} {'n':>4}  as a stance  as toxic  mean probability of toxicity")
+    for row in rows:
+        typer.echo(f"{row.group:26} {row.n:4}  {row.stance:11.3f}  {row.toxic:8.3f}  {row.probability:28.3f}")
+
+
 @app.command()
 def train(
     data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="The new model folder.")],
     run: Annotated[Path, typer.Option(help="The folder of checkpoints; the same one goes on with a run.")],
-    recipe: Annotated[Path | None, typer.Option(help="A recipe; else the shipped tagger's own.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe; else stance/train/recipe.toml.")] = None,
 ) -> None:
     """Train a tagger from data sets, on a CPU; a run that was cut off goes on where it was."""
     from stance.train import RECIPE, train_tagger
 
-    typer.echo(train_tagger(data, output, run, recipe or RECIPE))
+    typer.echo(train_tagger(data, output, run, recipe or RECIPE, lambda line: typer.echo(str(line), err=True)))
 
 
 def list_files(paths: Sequence[Path]) -> list[Path]:
@@ -224,15 +299,20 @@ def tag_rows(file: Path, output: Path, topic: Topic, tagger: str) -> None:
     from stance.table import make_manifest, post_row, write_rows
     from stance.tag import tag_texts
     from stance.tagger import load_tagger
-    from stance.thread import find_own_words
+    from stance.thread import read_alone
 
     rows, loaded = read_rows(file), load_tagger(tagger)
     with show_progress(f"rows of {file.name}", len(rows)) as advance:
-        tags = tag_texts([find_own_words(text) for _, text in rows], topic, loaded, advance)
+        posts = [read_alone(text) for _, text in rows]
+        tags = tag_texts([post.own_words for post in posts], topic, loaded, advance)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     manifest = replace(make_manifest(loaded, topic), source=str(file), source_sha256=digest)
     write_rows(
-        (post_row(name, tag, topic.sides, manifest.run) for (name, _), tag in zip(rows, tags, strict=True)), output
+        (
+            post_row(name, post, tag, topic.sides, manifest.run)
+            for (name, _), post, tag in zip(rows, posts, tags, strict=True)
+        ),
+        output,
     )
 
 
@@ -240,7 +320,7 @@ def print_results(results: Sequence[Result]) -> None:
     for result in results:
         found = result.measured
         interval = f"  [{found.low:.3f}, {found.high:.3f}]" if found.low == found.low else ""
-        typer.echo(f"{result.name:26} {result.measure:31} {found.value:.4f}{interval:18}  n={found.n}")
+        typer.echo(f"{result.name:28} {result.measure:44} {found.value:.4f}{interval:18}  n={found.n}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Numbers from the rows of a table: shares with intervals, and what goes with what.
 
 Rows are those of ``stance.table.table_rows``. Only judged posts count: posts that hold words of their own and carry
-a tag. The article is never among them.
+a tag. The article is never among them. What a tagger does not judge is null in the rows and in no share here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 # An interval around a predicted share knows nothing of the tagger's own error; the basis stands beside every share.
 PREDICTED = "predicted, not validated"
 ABSTAINED = "abstained"
+NOT_JUDGED = "not judged"  # by this tagger: not among the outcomes that are counted
+HEADS = ("stance", "toxicity", "sentiment")
 STANCE_OUTCOMES = (*STANCES, ABSTAINED)
 SENTIMENT_OUTCOMES = (*SENTIMENTS, ABSTAINED)
 
@@ -56,7 +58,7 @@ class Crossing:
 
     stance: str  # of STANCE_OUTCOMES
     sentiment: dict[str, int]  # posts by SENTIMENT_OUTCOMES
-    toxic: Share | None  # None where no post takes the stance
+    toxic: Share | None  # None where no post takes the stance and is judged for toxicity
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +92,42 @@ def estimate_share(count: int, n: int) -> Share:
 
 def judged_posts(rows: Sequence[Row]) -> list[Row]:
     """The rows that shares are taken over."""
-    return [row for row in rows if row["kind"] == "post" and row["words"]]
+    return [row for row in rows if row["kind"] == "post" and row_heads(row)]
+
+
+def row_heads(row: Row) -> tuple[str, ...]:
+    """Which of HEADS a row is judged on; none where it has no words or the tagger gave no answer."""
+    if not row["words"]:
+        return ()
+    values = {"stance": [judged["favor"] for judged in row["stance"]], "toxicity": row["toxicity"].values()}
+    values["sentiment"] = [row["sentiment"]["neutral"]]
+    return tuple(head for head in HEADS if any(value is not None for value in values[head]))
+
+
+def judged_heads(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Which of HEADS any post is judged on."""
+    found = {head for row in judged_posts(rows) for head in row_heads(row)}
+    return tuple(head for head in HEADS if head in found)
 
 
 def stance_outcome(row: Row, side: int) -> str:
-    """The row's label toward a side (index), or "abstained"."""
-    return row["stance"][side]["label"] or ABSTAINED
+    """The row's label toward a side (index), "abstained" or "not judged"."""
+    judged = row["stance"][side]
+    return judged["label"] or (NOT_JUDGED if judged["favor"] is None else ABSTAINED)
 
 
 def sentiment_outcome(row: Row) -> str:
-    """The row's sentiment label, or "abstained"."""
-    return row["sentiment"]["label"] or ABSTAINED
+    """The row's sentiment label, "abstained" or "not judged"."""
+    judged = row["sentiment"]
+    return judged["label"] or (NOT_JUDGED if judged["neutral"] is None else ABSTAINED)
 
 
 def present_attributes(row: Row, threshold: Sequence[float]) -> tuple[str, ...]:
     """The toxicity attributes at or over their threshold (one each, as TOXICITY); any one makes a post toxic."""
     if not row["words"]:
         return ()
-    return tuple(name for name, cut in zip(TOXICITY, threshold, strict=True) if row["toxicity"][name] >= cut)
+    values = ((name, cut, row["toxicity"][name]) for name, cut in zip(TOXICITY, threshold, strict=True))
+    return tuple(name for name, cut, value in values if value is not None and value >= cut)
 
 
 def stance_shares(rows: Sequence[Row], side: int) -> dict[str, Share]:
@@ -121,11 +141,13 @@ def sentiment_shares(rows: Sequence[Row]) -> dict[str, Share]:
 
 
 def toxicity_shares(rows: Sequence[Row], threshold: Sequence[float]) -> dict[str, Share]:
-    """The share of posts with each attribute of TOXICITY, and with "any" of them; empty where no post is judged."""
-    present = [present_attributes(row, threshold) for row in judged_posts(rows)]
-    if not present:
+    """The share of posts with each attribute that is judged, and with "any" of them; empty where none is."""
+    posts = [row for row in judged_posts(rows) if "toxicity" in row_heads(row)]
+    if not posts:
         return {}
-    shares = {name: estimate_share(sum(name in found for found in present), len(present)) for name in TOXICITY}
+    present = [present_attributes(row, threshold) for row in posts]
+    judged = [name for name in TOXICITY if any(row["toxicity"][name] is not None for row in posts)]
+    shares = {name: estimate_share(sum(name in found for found in present), len(present)) for name in judged}
     return {**shares, "any": estimate_share(sum(map(bool, present)), len(present))}
 
 
@@ -134,12 +156,12 @@ def cross_stance(rows: Sequence[Row], side: int, threshold: Sequence[float]) -> 
     crossings = []
     for outcome in STANCE_OUTCOMES:
         posts = [row for row in judged_posts(rows) if stance_outcome(row, side) == outcome]
-        toxic = sum(bool(present_attributes(row, threshold)) for row in posts)
+        toxic = toxicity_shares(posts, threshold).get("any")
         crossings.append(
             Crossing(
                 outcome,
                 _counts([sentiment_outcome(row) for row in posts], SENTIMENT_OUTCOMES),
-                estimate_share(toxic, len(posts)) if posts else None,
+                toxic,
             )
         )
     return crossings
@@ -178,6 +200,7 @@ def rank_association(first: Sequence[float], second: Sequence[float]) -> Associa
 
 
 def _shares(outcomes: Sequence[str], names: Sequence[str]) -> dict[str, Share]:
+    outcomes = [outcome for outcome in outcomes if outcome != NOT_JUDGED]
     if not outcomes:
         return {}
     return {name: estimate_share(count, len(outcomes)) for name, count in _counts(outcomes, names).items()}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 SEED = 20201110
 
+Spans = Sequence[tuple[int, int]]  # stretches of a text: the first character and one past the last
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -55,6 +57,21 @@ def named_precision(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., labels, labels) -> (...): how much of what is given any label but the last has it; the last is "none"."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)[..., :-1].sum(-1)
     return np.asarray(hits / np.maximum(counts[..., :, :-1].sum((-2, -1)), 1e-9))
+
+
+def span_f1(truth: Spans, found: Spans) -> float:
+    """Character F1 of one text's stretches; 1 where both have none (SemEval-2021 task 5, Pavlopoulos et al. 2021)."""
+    right = {place for start, end in truth for place in range(start, end)}
+    given = {place for start, end in found for place in range(start, end)}
+    return 2 * len(right & given) / (len(right) + len(given)) if right or given else 1.0
+
+
+def measure_mean(values: Sequence[float]) -> Measured:
+    """The mean of one number a text."""
+    each = np.asarray(values, float)
+    draws = np.random.default_rng(SEED).multinomial(len(each), np.full(len(each), 1 / len(each)), size=RESAMPLES)
+    low, high = np.quantile(draws @ each / len(each), [0.025, 0.975])
+    return Measured(float(each.mean()), float(low), float(high), len(each))
 
 
 def measure_counts(

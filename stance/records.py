@@ -13,6 +13,8 @@ STANCES = ("favor", "against", "none")
 TOXICITY = ("toxicity", "insult", "threat", "obscene", "identity_attack")
 SENTIMENTS = ("negative", "neutral", "positive")
 
+OWN_GAP = "\n\n"  # between the stretches of a post's own words
+
 
 class StanceError(Exception):
     """Bad input or a broken file. The message is one line: where, what, the next step."""
@@ -43,14 +45,30 @@ class Post:
     line: int | None = None  # of the source where the post begins, from 1
 
     @property
+    def own_parts(self) -> list[tuple[int, str]]:
+        """The stretches between quotes that hold words: where each starts in the body, and its text, stripped."""
+        edges = [0, *(edge for quote in self.quotes for edge in (quote.start, quote.end)), len(self.body)]
+        found = []
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            part = self.body[start:end]
+            if part.strip():
+                found.append((start + len(part) - len(part.lstrip()), part.strip()))
+        return found
+
+    @property
     def own_words(self) -> str:
         """The body without its quotes, outer blank space stripped."""
-        kept, position = [], 0
-        for quote in self.quotes:
-            kept.append(self.body[position : quote.start])
-            position = quote.end
-        kept.append(self.body[position:])
-        return "\n\n".join(part.strip() for part in kept if part.strip())
+        return OWN_GAP.join(text for _, text in self.own_parts)
+
+    def find_in_body(self, start: int, end: int) -> list[tuple[int, int]]:
+        """A stretch of ``own_words`` as stretches of the body: more than one where a quote lies in it."""
+        found, position = [], 0
+        for place, text in self.own_parts:
+            first, last = max(start - position, 0), min(end - position, len(text))
+            if first < last:
+                found.append((place + first, place + last))
+            position += len(text) + len(OWN_GAP)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,7 @@ class Judgement:
     """A choice among labels, with the probability of each."""
 
     label: str | None  # None: the tagger abstains
-    probabilities: tuple[float, ...]  # 0 to 1, sum 1, in the order of STANCES or SENTIMENTS
+    probabilities: tuple[float, ...]  # sum 1, in the order of STANCES or SENTIMENTS; NaN: not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +118,7 @@ class Tag:
 
     words: int  # how many words were judged
     stance: tuple[Judgement, ...]  # one a side, in the order of the topic; labels of STANCES
-    toxicity: tuple[float, ...]  # probability of each attribute, in the order of TOXICITY
+    toxicity: tuple[float, ...]  # probability of each attribute, in the order of TOXICITY; NaN: not judged
     sentiment: Judgement  # labels of SENTIMENTS
+    mention: float | None = None  # probability that hostile words are reported or condemned; None: not judged
+    evidence: tuple[tuple[int, int], ...] | None = None  # stretches of the text that make it toxic; None: not judged

@@ -12,6 +12,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from stance.tagger import Tagger
 
 # 1: one row a post, one more for the article; stance, toxicity and sentiment as probabilities; manifest as JSON.
-SCHEMA_VERSION = 1
+# 2: mention and evidence.
+SCHEMA_VERSION = 2
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
@@ -50,6 +52,7 @@ class Manifest:
     toxicity_threshold: tuple[float, ...]  # probability from which an attribute counts as present, as TOXICITY
     abstain_below: float | None = None  # probability under which no label is given
     errors: Mapping[str, Any] = field(default_factory=dict)  # the tagger's own metrics: data set -> measure -> figures
+    mention_threshold: float = 0.5  # probability from which hostile words count as reported or condemned
     source: str | None = None  # path as given
     source_sha256: str | None = None
     thread_id: str = ""
@@ -84,6 +87,7 @@ def make_manifest(tagger: Tagger, topic: Topic) -> Manifest:
         sides=topic.sides,
         version=__version__,
         toxicity_threshold=tagger.thresholds.toxicity,
+        mention_threshold=tagger.thresholds.mention,
         abstain_below=tagger.thresholds.stance,
         errors=tagger.errors,
     )
@@ -113,6 +117,8 @@ def table_schema() -> pa.Schema:
             ("stance", pa.list_(judgement)),
             ("toxicity", pa.struct([(name, number) for name in TOXICITY])),
             ("sentiment", pa.struct([("label", text), *((name, number) for name in SENTIMENTS)])),
+            ("mention", number),  # probability that hostile words are reported or condemned, not used
+            ("evidence", pa.list_(pa.struct([("start", place), ("end", place)]))),  # in the body; null: not judged
         ]
     )
 
@@ -148,10 +154,10 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
 
 
 def post_row(
-    post_id: str | float | None, tag: Tag, sides: Sequence[Side], run: Mapping[str, Any] | None = None
+    post_id: str | float | None, post: Post, tag: Tag, sides: Sequence[Side], run: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The row of ``stance tag`` for one text: id, stance, toxicity, sentiment, and ``Manifest.run`` where given."""
-    row = {"id": post_id, **_contract_cells(_tag_cells(tag, sides))}
+    """The row of ``stance tag`` for one post: id, what its own words got, and ``Manifest.run`` where given."""
+    row = {"id": post_id, **_contract_cells(_tag_cells(post, tag, sides))}
     return row if run is None else {**row, "run": dict(run)}
 
 
@@ -245,7 +251,7 @@ def _table_row(thread: str, position: int | None, post: Post, tag: Tag | None, s
         "quotes": [_quote_cell(quote) for quote in post.quotes],
         "reply_to": post.reply_to,
         "reply_basis": post.reply_basis,
-        **({} if tag is None else _tag_cells(tag, sides)),
+        **({} if tag is None else _tag_cells(post, tag, sides)),
     }
     return {name: _encodable(value) if isinstance(value, str) else value for name, value in row.items()}
 
@@ -260,26 +266,39 @@ def _quote_cell(quote: Quote) -> dict[str, Any]:
     return {"start": quote.start, "end": quote.end, "source": source, "match": quote.match}
 
 
-def _tag_cells(tag: Tag, sides: Sequence[Side]) -> dict[str, Any]:
-    """The columns words, stance, toxicity and sentiment."""
+def _tag_cells(post: Post, tag: Tag, sides: Sequence[Side]) -> dict[str, Any]:
+    """The columns from words to evidence."""
     stance = [
         {"side": side.name, "label": judged.label, **_rounded(STANCES, judged.probabilities)}
         for side, judged in zip(sides, tag.stance, strict=True)
     ]
     sentiment = {"label": tag.sentiment.label, **_rounded(SENTIMENTS, tag.sentiment.probabilities)}
-    return {"words": tag.words, "stance": stance, "toxicity": _rounded(TOXICITY, tag.toxicity), "sentiment": sentiment}
+    return {
+        "words": tag.words,
+        "stance": stance,
+        "toxicity": _rounded(TOXICITY, tag.toxicity),
+        "sentiment": sentiment,
+        "mention": None if tag.mention is None else round(tag.mention, _DECIMALS),
+        "evidence": None if tag.evidence is None else [
+            {"start": start, "end": end} for stretch in tag.evidence for start, end in post.find_in_body(*stretch)
+        ],
+    }
 
 
-def _rounded(names: Sequence[str], probabilities: Sequence[float]) -> dict[str, float]:
-    return {name: round(float(value), _DECIMALS) for name, value in zip(names, probabilities, strict=True)}
+def _rounded(names: Sequence[str], probabilities: Sequence[float]) -> dict[str, float | None]:
+    """The probabilities by name; NaN, which a tagger gives for what it does not judge, becomes null."""
+    return {
+        name: None if isnan(value) else round(float(value), _DECIMALS)
+        for name, value in zip(names, probabilities, strict=True)
+    }
 
 
 def _contract_cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """stance, toxicity and sentiment as scripts get them; all null where the row has no tag."""
+    """What scripts get of a tag; all null where the row has none."""
     stance = row["stance"]
     if stance is not None:
         stance = {judged["side"]: {name: judged[name] for name in ("label", *STANCES)} for judged in stance}
-    return {"stance": stance, "toxicity": row["toxicity"], "sentiment": row["sentiment"]}
+    return {"stance": stance, **{name: row[name] for name in ("toxicity", "sentiment", "mention", "evidence")}}
 
 
 def _contract_row(row: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -333,7 +352,10 @@ def _csv_cells(row: Mapping[str, Any], sides: Sequence[Side]) -> dict[str, Any]:
     cells |= {f"toxicity.{name}": (row["toxicity"] or {}).get(name) for name in TOXICITY}
     sentiment = row["sentiment"] or {}
     cells["sentiment"] = sentiment.get("label")
-    return cells | {f"sentiment.{name}": sentiment.get(name) for name in SENTIMENTS}
+    cells |= {f"sentiment.{name}": sentiment.get(name) for name in SENTIMENTS}
+    cells["mention"] = row["mention"]
+    cells["evidence"] = json.dumps(row["evidence"]) if row["evidence"] else None
+    return cells
 
 
 def _defuse(value: Any) -> Any:

@@ -21,12 +21,20 @@ def tag_texts(
         words = len(text.split())
         stance = [judge(STANCES, row, tagger.thresholds.stance, words) for row in predicted.stance[number].tolist()]
         sentiment = judge(SENTIMENTS, predicted.sentiment[number].tolist(), tagger.thresholds.sentiment, words)
-        tags.append(Tag(words, tuple(stance), tuple(predicted.toxicity[number].tolist()), sentiment))
+        toxicity = tuple(predicted.toxicity[number].tolist())
+        toxic = any(value >= cut for value, cut in zip(toxicity, tagger.thresholds.toxicity, strict=True))
+        spans = predicted.toxic_spans[number] if predicted.toxic_spans else None
+        evidence = () if spans is not None and not toxic else spans
+        mention = None if predicted.mention is None else float(predicted.mention[number])
+        tags.append(Tag(words, tuple(stance), toxicity, sentiment, mention, evidence))
     return tags
 
 
 def judge(labels: tuple[str, ...], probabilities: Sequence[float], threshold: float, words: int) -> Judgement:
-    """The likeliest label, or None where its probability is under the threshold or there are no words."""
+    """The likeliest label, or None where its probability is under the threshold or there are no words.
+
+    Probabilities of NaN, by which a tagger says that it does not judge this, are under every threshold.
+    """
     best = max(range(len(labels)), key=lambda index: probabilities[index])
     label = labels[best] if words and probabilities[best] >= threshold else None
     return Judgement(label, tuple(probabilities))

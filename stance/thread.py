@@ -66,10 +66,10 @@ def link_posts(thread: Thread) -> Thread:
     return replace(thread, posts=tuple(posts), gaps=_find_gaps(posts))
 
 
-def find_own_words(text: str) -> str:
-    """The own words of a post that stands alone: all but what it marks as quoted."""
+def read_alone(text: str) -> Post:
+    """A post that stands alone: its quotes are what it marks as quoted."""
     alone = Thread("", None, None, None, None, None, (Post("0", text),))
-    return link_posts(alone).posts[0].own_words
+    return link_posts(alone).posts[0]
 
 
 def thread_to_json(thread: Thread) -> dict[str, object]:

@@ -28,6 +28,8 @@ def tiny_folder(tmp_path_factory):
         "stance": Calibration((0.1,), (0.1, -0.1, 0.0)),
         "toxicity": Calibration((0.1, 0.12, 0.14, 0.16, 0.18), (0.0, 0.1, -0.1, 0.2, -0.2)),
         "sentiment": Calibration((0.1,), (-0.1, 0.1, 0.0)),
+        "mention": Calibration((0.1,), (0.1,)),
+        "toxic_token": Calibration((0.1,), (-0.1,)),
     }
     thresholds = Thresholds(0.4, 0.4, (0.5, 0.5, 0.5, 0.5, 0.5))
     folder = tmp_path_factory.mktemp("taggers") / "tiny"

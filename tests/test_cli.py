@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -117,6 +118,36 @@ def test_evaluate_fails_under_a_floor(tmp_path, tiny_folder):
     code, _, errors = run("evaluate", "--tagger", tiny_folder, "--floors", floors)
     assert code == 1
     assert "under its floor 0.99" in errors
+
+
+def test_evaluate_pins_floors_and_a_suite_that_lacks_a_set_goes_on(tmp_path, tiny_folder):
+    floors = tmp_path / "floors.json"
+    code, out, _ = run("evaluate", "--tagger", tiny_folder, "--floors", floors, "--pin")
+    assert code == 0
+    assert "stance macro-F1" in json.loads(floors.read_text())["karabakh-2020"]
+    made = [{"text": f"it is {word}", "label": label, "split": "test"} for word, label in (("good", 1), ("bad", 0))]
+    (tmp_path / "sentiment").mkdir()
+    with gzip.open(tmp_path / "sentiment" / "goemotions.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps({**row, "label": "neutral"}) + "\n" for row in made)
+    code, out, errors = run("evaluate", "--tagger", tiny_folder, "--suite", tmp_path, "--floors", floors)
+    assert code == 2
+    assert "goemotions" in out
+    assert "ruw.jsonl.gz: cannot be read" in errors
+
+
+def test_selftest_prints_families_and_failures(tiny_folder):
+    code, out, _ = run("selftest", "--tagger", tiny_folder, "--failures")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("all ")
+    assert any(line.startswith("double negation ") for line in lines)
+    assert any(line.startswith("line ") and "negation: toward " in line for line in lines)
+
+
+def test_audit_prints_a_row_a_group(tiny_folder):
+    code, out, errors = run("audit", "--tagger", tiny_folder)
+    assert (code, errors) == (0, "")
+    assert len([line for line in out.splitlines() if line.startswith(("Armenians ", "Kurds ", "women "))]) == 3
 
 
 def test_bad_input_is_one_line(tmp_path, tiny_folder):

@@ -68,7 +68,7 @@ def test_the_topic_of_the_readme_loads(tmp_path):
 
 def test_the_row_of_the_readme_has_the_keys_of_a_row():
     (row,) = map(json.loads, blocks("json"))
-    assert set(row) == {"id", "stance", "toxicity", "sentiment", "run"}
+    assert set(row) == {"id", "stance", "toxicity", "sentiment", "mention", "evidence", "run"}
     assert set(row["stance"]["Armenia"]) == {"label", "favor", "against", "none"}
 
 

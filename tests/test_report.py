@@ -179,6 +179,20 @@ def test_queue_starts_with_the_toxic_post(page):
     assert text_of(first.xpath(".//p[@class='excerpt']")[0]) == "Never, you clown."
 
 
+def test_the_words_that_make_a_post_toxic_are_marked(tmp_path):
+    toxic = replace(TAGS[1], evidence=((11, 16),), mention=0.2)
+    told = replace(TAGS[1], evidence=((0, 1), (2, 6)), mention=0.9)
+    write_report(make_table(tags=[TAGS[0], toxic, told, *TAGS[3:]]), tmp_path)
+    page = lxml_html.fromstring((tmp_path / "index.html").read_text(encoding="utf-8"))
+    marks = {post.get("id"): [mark.text for mark in post.findall(".//mark")] for post in page.findall(".//article")}
+    assert marks["p1"] == ["clown"]
+    assert marks["p2"] == ["A", "fact"]
+    assert marks["p0"] == []
+    (post,) = [post for post in page.findall(".//article") if "reported or condemned" in post.text_content()]
+    assert post.get("id") == "p2"
+    assert "A fact." in post.text_content()
+
+
 def test_known_error_is_printed(page):
     rows = [[text_of(cell) for cell in row] for row in page.xpath("//section[@id='made']//div/table/tbody/tr")]
     assert rows == [["dev", "stance macro f1", "0.810", "0.780 to 0.840", "348"], ["other", "auc", "0.900", "", ""]]
@@ -265,6 +279,67 @@ def test_topic_without_sides(tmp_path):
 def test_untagged_posts_are_shown(tmp_path):
     page = read_page(write_report(make_table(tags=[*TAGS[:4], None]), tmp_path))
     assert "Not tagged." in text_of(page.get_element_by_id("p4"))
+
+
+def drop_heads(tag, *heads):
+    """The tag of a tagger that judges the other heads only."""
+    nothing = Judgement(None, (float("nan"),) * 3)
+    dropped = {"stance": (nothing,) * len(tag.stance), "toxicity": (float("nan"),) * 5, "sentiment": nothing}
+    return replace(tag, **{head: dropped[head] for head in heads})
+
+
+@pytest.mark.parametrize(
+    ("missing", "figures", "copies"),
+    [
+        (("stance",), ["thread"], 1),
+        (("stance",), ["thread"], 25),  # drawn in stretches
+        (("toxicity",), ["stance", "thread"], 1),
+        (("toxicity",), ["stance", "thread"], 25),
+        (("sentiment",), ["stance", "thread"], 1),
+        (("stance", "toxicity"), [], 1),
+    ],
+)
+def test_what_is_not_judged_is_said_and_not_counted(tmp_path, missing, figures, copies):
+    posts = tuple(replace(post, id=str(number)) for number, post in enumerate(THREAD.posts * copies))
+    tags = [drop_heads(tag, *missing) for tag in TAGS * copies]
+    table = make_table(replace(THREAD, posts=posts), tags, drop_heads(TAGS[2], *missing))
+    page = read_page(write_report(table, tmp_path / "talk"))
+    assert f"Not judged by this tagger: {', '.join(missing)}." in text_of(page.find(".//header"))
+    assert [figure.get("id") for figure in page.xpath("//figure")] == [f"figure-{name}" for name in figures]
+    first, whole = text_of(page.get_element_by_id("p0")), text_of(page)
+    assert ("Toxicity: not judged" in first) == ("toxicity" in missing)
+    assert ("Sentiment: not judged" in first) == ("sentiment" in missing)
+    assert ("favor" in first) == ("stance" not in missing)
+    counts = {text_of(one.find("dt")): text_of(one.find("dd")) for one in page.xpath("//dl[@class='counts']/div")}
+    assert counts["toxic posts"] == ("not judged" if "toxicity" in missing else str(copies))
+    if "stance" in missing:
+        assert "0 favor" not in whole
+        assert "0 / 0" not in whole
+    if "toxicity" in missing:
+        assert "No post was judged for toxicity." in whole
+        assert "toxic 0" not in whole
+    index = read_page(write_index([(table, tmp_path / "talk")], [], tmp_path))
+    cells = [text_of(cell) for cell in index.xpath("//tbody/tr/td")]
+    assert cells.count("–") == 2 * ("stance" in missing) + ("toxicity" in missing)
+    assert not [cell for cell in cells if cell.startswith("0%")]
+
+
+def test_attributes_that_are_not_judged_are_said(tmp_path):
+    nan = float("nan")
+    tags = [replace(tag, toxicity=(nan, nan, nan, nan, tag.toxicity[0])) for tag in TAGS]
+    page = read_page(write_report(make_table(tags=tags), tmp_path))
+    assert "Not judged by this tagger: toxicity, insult, threat, obscene." in text_of(page.find(".//header"))
+    (first,) = page.xpath("//ol[@class='queue']/li")
+    assert "No. 3, unknown author identity attack .90" in text_of(first)
+
+
+def test_a_post_without_an_answer_is_counted_nowhere(tmp_path):
+    tags = [drop_heads(TAGS[0], "stance", "toxicity", "sentiment"), *TAGS[1:]]
+    page = read_page(write_report(make_table(tags=tags), tmp_path))
+    assert "Not judged: the tagger gave no answer." in text_of(page.get_element_by_id("p0"))
+    assert "Not judged by this tagger" not in text_of(page)
+    assert "favor 1, 33%" in text_of(page.get_element_by_id("stance-wide-desc"))
+    assert "Posts judged: 3." in text_of(page.get_element_by_id("stance-wide-desc"))
 
 
 def make_long_thread(number):

@@ -35,7 +35,10 @@ TAG = Tag(
     stance=(Judgement("favor", (0.7, 0.2, 0.1)), Judgement(None, (0.4, 0.3, 0.3))),
     toxicity=(0.1, 0.2, 0.3, 0.4, 1 / 3),
     sentiment=Judgement("neutral", (0.1, 0.8, 0.1)),
+    mention=0.25,
+    evidence=((0, 9),),
 )
+POST = Post("9", "you\n\nquoted line here\n\nfool", quotes=(Quote(5, 21, None, "markup"),))
 THREAD = Thread(
     id="talk",
     source="threads/talk.txt",
@@ -109,15 +112,35 @@ def test_json_lines_keep_the_contract(table, tmp_path):
     assert first["time"] == "2020-11-10T12:30:00Z"
     assert rows[2]["quotes"][0]["source"] == 0
     assert last["stance"] is None
-    assert all(row["run"]["tagger"] == "minilm" and row["run"]["schema"] == 1 for row in rows)
+    assert all(row["run"]["tagger"] == "minilm" and row["run"]["schema"] == 2 for row in rows)
 
 
 def test_row_of_a_single_text_has_the_same_cells():
-    row = post_row(12, TAG, SIDES, MANIFEST.run)
-    assert list(row) == ["id", "stance", "toxicity", "sentiment", "run"]
+    row = post_row(12, POST, TAG, SIDES, MANIFEST.run)
+    assert list(row) == ["id", "stance", "toxicity", "sentiment", "mention", "evidence", "run"]
+    assert row["mention"] == TAG.mention
+    assert [POST.body[one["start"] : one["end"]] for one in row["evidence"]] == ["you", "fool"]
     assert row["id"] == 12
     assert tuple(row["stance"]["South"]) == ("label", *STANCES)
-    assert "run" not in post_row("a", TAG, SIDES)
+    assert "run" not in post_row("a", POST, TAG, SIDES)
+
+
+def test_what_is_not_judged_is_null_and_not_zero(tmp_path):
+    nothing = Judgement(None, (float("nan"),) * 3)
+    partly = replace(TAG, stance=(nothing, nothing), toxicity=(0.0, *(float("nan"),) * 4), sentiment=nothing)
+    table = build_table(replace(THREAD, posts=THREAD.posts[:1]), [partly], None, MANIFEST)
+    for ending in ENDINGS:
+        write_table(table, tmp_path / f"t{ending}")
+    row = table_rows(read_table(tmp_path / "t.parquet"))[1]
+    assert row["stance"][1] == {"side": "South", "label": None, "favor": None, "against": None, "none": None}
+    assert list(row["toxicity"].values()) == [0.0, None, None, None, None]
+    assert set(row["sentiment"].values()) == {None}
+    line = json.loads((tmp_path / "t.jsonl").read_text("utf-8").splitlines()[1])
+    assert line["stance"]["North"] == {"label": None, "favor": None, "against": None, "none": None}
+    assert line["toxicity"]["insult"] is None
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        cells = list(csv.DictReader(file))[1]
+    assert (cells["stance.North.favor"], cells["toxicity.toxicity"], cells["toxicity.threat"]) == ("", "0.0", "")
 
 
 def test_csv_is_flat_and_runs_no_formula(tmp_path):
@@ -217,14 +240,14 @@ def test_what_is_not_our_table(table, tmp_path):
     other = table.replace_schema_metadata(None)
     pq.write_table(other, tmp_path / "other.parquet")
     key = b"stance.manifest"
-    later = table.schema.metadata[key].replace(b'"schema": 1', b'"schema": 2')
+    later = table.schema.metadata[key].replace(b'"schema": 2', b'"schema": 3')
     pq.write_table(table.replace_schema_metadata({key: later}), tmp_path / "later.parquet")
     pq.write_table(table.replace_schema_metadata({key: b"{"}), tmp_path / "damaged.parquet")
     pq.write_table(table.drop_columns(["words"]), tmp_path / "columns.parquet")
     expected = {
         "text.parquet": "not a Parquet file",
         "other.parquet": "no manifest",
-        "later.parquet": "schema 2",
+        "later.parquet": "schema 3",
         "damaged.parquet": "damaged",
         "columns.parquet": "columns changed",
         "absent.parquet": "no such file",
@@ -235,12 +258,12 @@ def test_what_is_not_our_table(table, tmp_path):
             read_table(tmp_path / name)
 
 
-def test_schema_one_is_what_it_was():
+def test_schema_two_is_what_it_was():
     """Anything that changes here needs a new SCHEMA_VERSION and a line in its history."""
     columns = (
         "thread kind position id number author time body quotes reply_to reply_basis words stance toxicity sentiment"
     )
-    assert table_schema().names == columns.split()
+    assert table_schema().names == [*columns.split(), "mention", "evidence"]
     assert str(table_schema().field("time").type) == "timestamp[us, tz=UTC]"
 
 

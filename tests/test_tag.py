@@ -64,5 +64,11 @@ def test_a_text_without_words_has_no_label(text):
     assert all(judged.label is None for judged in (*tag.stance, tag.sentiment))
 
 
+def test_what_is_not_judged_has_no_label():
+    nothing = (float("nan"),) * 3
+    for threshold in (0.0, 0.5):
+        assert judge(("favor", "against", "none"), nothing, threshold, 1).label is None
+
+
 def test_a_probability_on_the_threshold_is_enough():
     assert judge(("favor", "against", "none"), (0.5, 0.25, 0.25), 0.5, 1).label == "favor"

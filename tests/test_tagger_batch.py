@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import assume, given
+from conftest import tiny_tokenizer
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stance.tagger.batch import (
@@ -16,6 +17,7 @@ from stance.tagger.batch import (
     load_tokenizer,
     make_batch,
     normalise_text,
+    place_tokens,
     row_length,
     tokenize,
 )
@@ -178,3 +180,39 @@ def test_the_tokenizer_cuts_and_pads_nothing(tmp_path, tiny_tagger, tiny_folder)
     cutting.save(str(tmp_path / "tokenizer.json"))
     tokenizer = load_tokenizer(str(tmp_path / "tokenizer.json"))
     assert [len(row) for row in tokenize(tokenizer, ["the " * 30, "a"])] == [30, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We love peace.",
+        "“We” love — peace… &amp; war &gt; all",
+        "ask @somebody_else or https://example.org/a?b=c, then stop",
+        "Ｗｉｄｅ letters and ﬁgures, you fool",
+        "",
+        "@a",
+    ],
+)
+def test_tokens_are_placed_in_the_text_as_given(text):
+    tokenizer = tiny_tokenizer()
+    places = place_tokens(tokenizer, text)
+    (tokens,) = tokenize(tokenizer, [text])
+    assert len(places) == len(tokens)
+    assert all(0 <= start <= end <= len(text) for start, end in places)
+    assert [start for start, _ in places] == sorted(start for start, _ in places)
+    pieces = [tokenizer.id_to_token(token).removeprefix("##") for token in tokens]
+    same = [text[start:end].lower() == piece for (start, end), piece in zip(places, pieces, strict=True)]
+    if normalise_text(text) == text:
+        assert all(same)
+    for word in ("fool", "stop", "peace", "love"):
+        if word in text and word in pieces:
+            assert text[slice(*places[pieces.index(word)])] == word
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=60)
+def test_any_text_has_a_place_for_each_token(text):
+    tokenizer = tiny_tokenizer()
+    places = place_tokens(tokenizer, text)
+    assert len(places) == len(tokenize(tokenizer, [text])[0])
+    assert all(0 <= start <= end <= len(text) for start, end in places)

@@ -56,7 +56,7 @@ def probabilities(network, rows):
 
 @pytest.mark.parametrize("sides", [[], [[5], [6, 12]]], ids=["text only", "beside sides"])
 def test_encoder_reads_a_text_as_bert_does(bert, sides):
-    from stance.train.fit import fill_encoder
+    from stance.train.base import fill_encoder
 
     model, folder = bert
     network = Network(SHAPE).eval()
@@ -71,7 +71,7 @@ def test_encoder_reads_a_text_as_bert_does(bert, sides):
 
 
 def test_fill_encoder_refuses_another_shape(bert):
-    from stance.train.fit import fill_encoder
+    from stance.train.base import fill_encoder
 
     with pytest.raises((RuntimeError, KeyError)):
         fill_encoder(Network(replace(SHAPE, layers=4)), bert[1])

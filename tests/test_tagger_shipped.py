@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger import load_tagger, models_folder
-from stance.tagger.shipped import LABELS, hash_folder, load_folder, save_folder
+from stance.tagger.batch import cut_windows
+from stance.tagger.shipped import LABELS, hash_folder, join_tokens, join_windows, load_folder, save_folder
 
 TEXTS = ("The war is bad.", "we love peace, and the army!", "", "stop " * 100, "#Armenia 1:0 @bob http://a.example")
 SIDES = ("Armenia", "Azerbaijan", "Russia", "the North")
@@ -36,6 +38,53 @@ def test_predictions_are_probabilities(tiny_tagger, texts, sides):
         assert ((values >= 0) & (values <= 1)).all()
     np.testing.assert_allclose(predicted.stance.sum(-1), 1)
     np.testing.assert_allclose(predicted.sentiment.sum(-1), 1)
+
+
+def test_spans_are_stretches_of_the_text(tiny_tagger):
+    texts = [*TEXTS, "the “bad” army &amp; their love " * 30]
+    predicted = tiny_tagger.predict(texts, SIDES)
+    assert predicted.mention.shape == (len(texts),)
+    assert ((predicted.mention > 0) & (predicted.mention < 1)).all()
+    assert len(predicted.toxic_spans) == len(texts)
+    assert any(predicted.toxic_spans)
+    for text, spans in zip(texts, predicted.toxic_spans, strict=True):
+        edges = [edge for span in spans for edge in span]
+        assert edges == sorted(edges)
+        assert all(0 <= start < end <= len(text) for start, end in spans)
+
+
+def test_a_folder_of_the_first_format_judges_what_it_can(folder, tiny_tagger):
+    values = json.loads((folder / "tagger.json").read_text())
+    for head in ("mention", "toxic_token"):
+        del values["labels"][head], values["calibration"][head], values["thresholds"][head]
+    (folder / "tagger.json").write_text(json.dumps({**values, "format": 1}))
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith(("mention_", "token_head"))}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors")
+    old = load_folder(folder)
+    old.bf16 = False
+    found, expected = old.predict(TEXTS, SIDES), tiny_tagger.predict(TEXTS, SIDES)
+    np.testing.assert_allclose(found.stance, expected.stance, **CLOSE)
+    np.testing.assert_allclose(found.toxicity, expected.toxicity, **CLOSE)
+    assert (found.mention, list(found.toxic_spans)) == (None, [])
+
+
+def test_windows_are_joined_token_by_token():
+    tokens = list(range(50))
+    scores = np.random.default_rng(1).normal(size=50).astype(np.float32)
+    for length in (4, 7, 24, 60):
+        parts = [scores[window] for window in cut_windows(tokens, length)]
+        np.testing.assert_array_equal(join_windows(parts, length), scores)
+    overlap = [np.float32([1, 2, 3, 5]), np.float32([7, 0])]
+    np.testing.assert_array_equal(join_windows(overlap, 4), [1, 2, 3, 7, 0])
+
+
+def test_toxic_tokens_side_by_side_are_one_stretch():
+    text = "you bad fool, he said fool"
+    places = [(0, 3), (4, 7), (8, 12), (12, 13), (14, 16), (17, 21), (22, 26)]
+    assert join_tokens(places, np.array([0, 1, 1, 0, 0, 0, 1], bool), text) == ((4, 12), (22, 26))
+    assert join_tokens(places, np.zeros(7, bool), text) == ()
 
 
 def test_predictions_differ(tiny_tagger):
@@ -213,7 +262,7 @@ def test_a_pointer_in_place_of_the_weights_is_named(folder):
 
 
 CHANGES = {
-    "another format": ("format", 2),
+    "another format": ("format", 3),
     "no format": ("format", None),
     "other labels": ("labels", {**LABELS, "stance": ["for", "against", "none"]}),
     "labels in another order": ("labels", {**LABELS, "sentiment": LABELS["sentiment"][::-1]}),

@@ -219,3 +219,11 @@ def test_linking_takes_time_in_line_with_length(bodies: list[str]) -> None:
     start = time.process_time()
     link_posts(make(*bodies))
     assert time.process_time() - start < 10
+
+
+def test_a_stretch_of_own_words_is_found_in_the_body():
+    post = Post("0", " one two \n> quoted\n three", quotes=(Quote(10, 18, None, "markup"),))
+    assert post.own_words == "one two\n\nthree"
+    assert [post.body[a:b] for a, b in post.find_in_body(4, 14)] == ["two", "three"]
+    assert [post.body[a:b] for a, b in post.find_in_body(9, 14)] == ["three"]
+    assert post.find_in_body(7, 9) == []

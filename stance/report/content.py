@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from stance.estimate import (
     ABSTAINED,
+    HEADS,
+    NOT_JUDGED,
     SENTIMENT_OUTCOMES,
     STANCE_OUTCOMES,
     Row,
     cross_stance,
+    judged_heads,
     judged_posts,
     present_attributes,
     rank_association,
+    row_heads,
     sentiment_outcome,
     split_thread,
     stance_outcome,
     stance_shares,
 )
-from stance.records import SENTIMENTS, STANCES, TOXICITY
+from stance.records import SENTIMENTS, STANCES
 from stance.report.figures import MOST_GLYPHS, count_stretches
 
 if TYPE_CHECKING:
@@ -45,9 +50,17 @@ class Passage:
     """A stretch of a post's body: own words, or a quote with the place it comes from."""
 
     words: str
+    toxic: tuple[tuple[int, int], ...] = ()  # stretches of the words that make the post toxic
     quoted: bool = False
     anchor: str | None = None  # of the source in the page; None: from outside the thread
     source: str = ""  # the source by name
+
+    @property
+    def parts(self) -> list[tuple[str, bool]]:
+        """The words cut where toxic stretches start and end, each with whether it is one."""
+        edges = [0, *(edge for stretch in self.toxic for edge in stretch), len(self.words)]
+        cut = [(self.words[start:end], bool(place % 2)) for place, (start, end) in enumerate(pairwise(edges))]
+        return [(text, toxic) for text, toxic in cut if text]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,8 @@ class PostView:
     words: int | None  # None: not tagged
     stance: tuple[StanceView, ...]
     toxicity: tuple[tuple[str, float, bool], ...]  # attribute, probability, whether present
-    sentiment: tuple[str, float] | None  # outcome, probability of the likeliest
+    sentiment: tuple[str, float] | None  # outcome, probability of the likeliest; None: not judged, as an empty stance
+    mention: float | None  # probability that hostile words are reported, not used; None: under the threshold
     codes: str  # first letter of each side's outcome, "x" where the tagger abstained: for the filter
 
     @property
@@ -140,7 +154,7 @@ def view_authors(rows: Sequence[Row], sides: int) -> list[AuthorView]:
 
 def rank_posts(posts: Sequence[PostView]) -> list[PostView]:
     """The posts most worth a moderator's look: toxic ones by probability of toxicity, else the likeliest few."""
-    judged = [post for post in posts if post.words]
+    judged = [post for post in posts if post.toxicity]
     judged.sort(key=lambda post: (not post.toxic, -post.toxicity[0][1]))
     toxic = sum(post.toxic for post in judged)
     return judged[: min(toxic, _QUEUE_LENGTH) or _QUEUE_WITHOUT_TOXIC]
@@ -162,7 +176,7 @@ def list_figure_data(rows: Sequence[Row], manifest: Manifest) -> dict[str, DataT
 
 def list_associations(rows: Sequence[Row], manifest: Manifest) -> DataTable | None:
     """Rank correlations of the probability against each side with those of toxicity and negative sentiment."""
-    judged = judged_posts(rows)
+    judged = [row for row in judged_posts(rows) if row_heads(row) == HEADS and row["toxicity"]["toxicity"] is not None]
     lines = []
     for index, side in enumerate(manifest.sides):
         against = [row["stance"][index]["against"] for row in judged]
@@ -182,13 +196,14 @@ def list_errors(errors: Mapping[str, Any]) -> DataTable | None:
 
 
 def _view_post(row: Row, manifest: Manifest, names: Mapping[int, str], authors: Mapping[str, int]) -> PostView:
-    tagged, article = bool(row["words"]), row["kind"] == "article"
+    heads, article = row_heads(row), row["kind"] == "article"
     present = present_attributes(row, manifest.toxicity_threshold)
     stance = [
         StanceView(judged["side"], stance_outcome(row, index), tuple(judged[name] for name in STANCES))
-        for index, judged in enumerate(row["stance"] if tagged else ())
+        for index, judged in enumerate(row["stance"] if "stance" in heads else ())
     ]
-    likeliest = max(row["sentiment"][name] for name in SENTIMENTS) if tagged else 0.0
+    toxicity = row["toxicity"] if "toxicity" in heads else {}
+    likeliest = max(row["sentiment"][name] for name in SENTIMENTS) if "sentiment" in heads else 0.0
     return PostView(
         anchor="article" if article else f"p{row['position']}",
         name="Article" if article else post_name(row),
@@ -199,8 +214,9 @@ def _view_post(row: Row, manifest: Manifest, names: Mapping[int, str], authors: 
         reply=_view_reply(row, names),
         words=row["words"],
         stance=tuple(stance),
-        toxicity=tuple((name, row["toxicity"][name], name in present) for name in TOXICITY) if tagged else (),
-        sentiment=(sentiment_outcome(row), likeliest) if tagged else None,
+        toxicity=tuple((name, value, name in present) for name, value in toxicity.items() if value is not None),
+        sentiment=(sentiment_outcome(row), likeliest) if "sentiment" in heads else None,
+        mention=row["mention"] if heads and (row["mention"] or 0) >= manifest.mention_threshold else None,
         codes="".join("x" if view.outcome == ABSTAINED else view.outcome[0] for view in stance),
     )
 
@@ -215,7 +231,7 @@ def _split_body(row: Row, names: Mapping[int, str]) -> Iterator[Passage]:
     """The body from start to end, blank space around quotes left out."""
     body, position = row["body"], 0
     for quote in row["quotes"]:
-        yield from _own_passage(body[position : quote["start"]])
+        yield from _own_passage(row, position, quote["start"])
         source = quote["source"]
         words = body[quote["start"] : quote["end"]].strip("\r\n")
         if source == "article":
@@ -225,12 +241,18 @@ def _split_body(row: Row, names: Mapping[int, str]) -> Iterator[Passage]:
         else:
             yield Passage(words, quoted=True, source="outside the thread")
         position = quote["end"]
-    yield from _own_passage(body[position:])
+    yield from _own_passage(row, position, len(body))
 
 
-def _own_passage(words: str) -> Iterator[Passage]:
-    if words.strip():
-        yield Passage(words.strip("\r\n").rstrip())
+def _own_passage(row: Row, start: int, end: int) -> Iterator[Passage]:
+    """The stretch of the body without line ends around it, with the evidence of toxicity that lies in it."""
+    text = row["body"][start:end]
+    words = text.strip("\r\n").rstrip()
+    if not words.strip():
+        return
+    first = start + len(text) - len(text.lstrip("\r\n"))
+    inside = [(one["start"] - first, one["end"] - first) for one in row["evidence"] or ()]
+    yield Passage(words, tuple((low, high) for low, high in inside if 0 <= low < high <= len(words)))
 
 
 def _view_author(name: str | None, posts: Sequence[Row], sides: int) -> AuthorView:
@@ -250,16 +272,19 @@ def _list_shares(rows: Sequence[Row], manifest: Manifest) -> Iterator[tuple[str,
 def _list_course(rows: Sequence[Row], manifest: Manifest) -> DataTable:
     """Post by post as the figure draws them, or by its stretches in a long thread."""
     posts = [row for row in rows if row["kind"] == "post"]
-    sides = tuple(side.name for side in manifest.sides)
+    heads = judged_heads(rows)
+    sides = tuple(side.name for side in manifest.sides) if "stance" in heads else ()
     if len(posts) <= MOST_GLYPHS:
         lines = []
         for row in judged_posts(posts):
             leans = (
                 f"{stance_outcome(row, index)} {judged['favor'] - judged['against']:+z.2f}"
-                for index, judged in enumerate(row["stance"])
+                for index, judged in enumerate(row["stance"][: len(sides)])
             )
-            attribute = max(TOXICITY, key=row["toxicity"].__getitem__)
-            lines.append((post_name(row), *leans, f"{row['toxicity'][attribute]:.2f} {attribute.replace('_', ' ')}"))
+            values = {name: value for name, value in row["toxicity"].items() if value is not None}
+            attribute = max(values, key=values.__getitem__, default="")
+            toxic = f"{values[attribute]:.2f} {attribute.replace('_', ' ')}" if values else NOT_JUDGED
+            lines.append((post_name(row), *leans, toxic))
         return DataTable(
             ("post", *(f"{side}: favor less against" for side in sides), "likeliest attribute"), tuple(lines)
         )
@@ -267,8 +292,8 @@ def _list_course(rows: Sequence[Row], manifest: Manifest) -> DataTable:
         (
             f"{one.first + 1} to {one.last + 1}",
             str(one.n),
-            *(f"{counts['favor']} / {counts['against']}" for counts in one.stance),
-            str(one.toxic),
+            *(f"{counts['favor']} / {counts['against']}" for counts in one.stance[: len(sides)]),
+            str(one.toxic) if "toxicity" in heads else NOT_JUDGED,
         )
         for one in split_thread(posts, count_stretches(posts), manifest.toxicity_threshold)
     ]

@@ -5,18 +5,21 @@ Each figure is drawn twice, since a wide one shrunk to a phone cannot be read. S
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stance.estimate import (
     ABSTAINED,
+    HEADS,
     SENTIMENT_OUTCOMES,
     STANCE_OUTCOMES,
     Crossing,
     Row,
     Share,
     cross_stance,
-    judged_posts,
+    judged_heads,
     present_attributes,
+    row_heads,
     split_thread,
     stance_outcome,
     stance_shares,
@@ -43,9 +46,12 @@ _PANEL = 112  # height of a panel along the thread
 
 
 def draw_pictures(rows: Sequence[Row], manifest: Manifest) -> list[Picture]:
-    """The figures of one thread in the order of the page; none where no post is judged."""
-    if not judged_posts(rows):
+    """The figures of one thread in the order of the page, as far as the tagger judges what they show."""
+    heads = judged_heads(rows)
+    if not {"stance", "toxicity"} & set(heads):
         return []
+    if "stance" not in heads:
+        manifest = replace(manifest, sides=())
     names = [_shorten(side.name) for side in manifest.sides]
     threshold = manifest.toxicity_threshold
     shares = [stance_shares(rows, side) for side in range(len(names))]
@@ -68,7 +74,7 @@ def draw_pictures(rows: Sequence[Row], manifest: Manifest) -> list[Picture]:
             lambda width: _draw_thread(rows, manifest, width),
         )
     )
-    if names:
+    if names and heads == HEADS:
         pictures.append(
             render_picture(
                 "crossing",
@@ -109,7 +115,8 @@ def _describe_thread(rows: Sequence[Row], manifest: Manifest) -> str:
             f"{_shorten(side.name)} favor {counts['favor']}, against {counts['against']}"
             for side, counts in zip(manifest.sides, stretch.stance, strict=False)
         ]
-        parts.append(f"{half} half, {stretch.n} posts judged: {'; '.join([*sides, f'toxic {stretch.toxic}'])}.")
+        toxic = [f"toxic {stretch.toxic}"] if "toxicity" in judged_heads(rows) else []
+        parts.append(f"{half} half, {stretch.n} posts judged: {'; '.join([*sides, *toxic])}.")
     return " ".join(parts)
 
 
@@ -152,11 +159,12 @@ def _draw_stance(names: Sequence[str], shares: Sequence[dict[str, Share]], width
 
 
 def _draw_thread(rows: Sequence[Row], manifest: Manifest, width: int) -> Figure:
-    """One panel a side over one of toxicity: a glyph a post, or bars of stretches in a long thread."""
+    """One panel a side over one of toxicity where it is judged: a glyph a post, or bars of stretches."""
     from matplotlib.ticker import MaxNLocator
 
     posts = [row for row in rows if row["kind"] == "post"]
-    panels = len(manifest.sides) + 1
+    titles = [_shorten(side.name) for side in manifest.sides] + ["Toxicity"] * ("toxicity" in judged_heads(rows))
+    panels = len(titles)
     figure, all_axes = _new_figure(width, panels * _PANEL + 34, panels)
     for index, axes in enumerate(all_axes):
         above = index * _PANEL
@@ -165,7 +173,7 @@ def _draw_thread(rows: Sequence[Row], manifest: Manifest, width: int) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10 if width == WIDE else 5))
         axes.tick_params(length=0, labelbottom=index == panels - 1, labelsize=9.5)
         _strip(axes)
-        _title(axes, _shorten(manifest.sides[index].name) if index < panels - 1 else "Toxicity")
+        _title(axes, titles[index])
     all_axes[-1].set_xlabel("posts in the order of the thread", fontsize=10.5)
     if len(posts) <= MOST_GLYPHS:
         _draw_posts(posts, manifest, all_axes)
@@ -176,8 +184,8 @@ def _draw_thread(rows: Sequence[Row], manifest: Manifest, width: int) -> Figure:
 
 def _draw_posts(posts: Sequence[Row], manifest: Manifest, panels: Sequence[Axes]) -> None:
     """Stance as the probability of favor less that of against; toxicity as that of its likeliest attribute."""
-    judged = [(place, row) for place, row in enumerate(posts, start=1) if row["words"]]
-    for side, axes in enumerate(panels[:-1]):
+    judged = [(place, row) for place, row in enumerate(posts, start=1) if row_heads(row)]
+    for side, axes in enumerate(panels[: len(manifest.sides)]):
         axes.axhline(0, color=PALETTE["line"], linewidth=0.8)
         for outcome in STANCE_OUTCOMES:
             chosen = [(place, row["stance"][side]) for place, row in judged if stance_outcome(row, side) == outcome]
@@ -188,15 +196,19 @@ def _draw_posts(posts: Sequence[Row], manifest: Manifest, panels: Sequence[Axes]
             axes.scatter(places, leans, s=size, marker=MARKERS[outcome], color=PALETTE[outcome], zorder=3)
         axes.set_ylim(-1.12, 1.12)
         axes.set_yticks([-1, 0, 1], ["against", "0", "favor"], fontsize=9)
-    axes = panels[-1]
+    for axes in panels[len(manifest.sides) :]:
+        _draw_toxicity(axes, judged, manifest)
+
+
+def _draw_toxicity(axes: Axes, judged: Sequence[tuple[int, Row]], manifest: Manifest) -> None:
+    """The probability of each post's likeliest attribute; posts with their places."""
     for toxic in (True, False):
-        chosen_posts = [
-            (place, max(row["toxicity"].values()))
+        chosen = [
+            (place, max(value for value in row["toxicity"].values() if value is not None))
             for place, row in judged
             if bool(present_attributes(row, manifest.toxicity_threshold)) == toxic
         ]
-        places = [place for place, _ in chosen_posts]
-        heights = [height for _, height in chosen_posts]
+        places, heights = [place for place, _ in chosen], [height for _, height in chosen]
         colour = PALETTE["toxic" if toxic else "none"]
         axes.vlines(places, 0, heights, color=colour, linewidth=2.4 if toxic else 1.2)
         axes.scatter(places, heights, s=24 if toxic else 7, marker="D" if toxic else "o", color=colour, zorder=3)
@@ -211,7 +223,7 @@ def _draw_stretches(posts: Sequence[Row], manifest: Manifest, panels: Sequence[A
     stretches = [one for one in split_thread(posts, count_stretches(posts), manifest.toxicity_threshold) if one.n]
     places = [(one.first + one.last) / 2 + 1 for one in stretches]
     widths = [(one.last - one.first + 1) * 0.82 for one in stretches]
-    for side, axes in enumerate(panels[:-1]):
+    for side, axes in enumerate(panels[: len(manifest.sides)]):
         favor = [one.stance[side]["favor"] / one.n for one in stretches]
         against = [-one.stance[side]["against"] / one.n for one in stretches]
         axes.bar(places, favor, widths, color=PALETTE["favor"])
@@ -221,12 +233,13 @@ def _draw_stretches(posts: Sequence[Row], manifest: Manifest, panels: Sequence[A
         axes.set_ylim(-reach * 1.08, reach * 1.08)
         axes.set_yticks([-reach, 0, reach], [f"{reach:.0%}", "0", f"{reach:.0%}"], fontsize=9)
         axes.set_title("up: favor, down: against", loc="right", fontsize=9, pad=5, color=PALETTE["muted"])
-    toxic = [one.toxic / one.n for one in stretches]
-    reach = max(0.1, *toxic)
-    panels[-1].bar(places, toxic, widths, color=PALETTE["toxic"])
-    panels[-1].set_ylim(0, reach * 1.08)
-    panels[-1].set_yticks([0, reach], ["0", f"{reach:.0%}"], fontsize=9)
-    _title(panels[-1], "Share of toxic posts")
+    for axes in panels[len(manifest.sides) :]:
+        toxic = [one.toxic / one.n for one in stretches]
+        reach = max(0.1, *toxic)
+        axes.bar(places, toxic, widths, color=PALETTE["toxic"])
+        axes.set_ylim(0, reach * 1.08)
+        axes.set_yticks([0, reach], ["0", f"{reach:.0%}"], fontsize=9)
+        _title(axes, "Share of toxic posts")
 
 
 def _draw_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]], width: int) -> Figure:

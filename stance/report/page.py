@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stance.estimate import (
+    HEADS,
     PREDICTED,
     Row,
     Share,
+    judged_heads,
     judged_posts,
     sentiment_shares,
     stance_shares,
@@ -103,6 +105,9 @@ def _thread_context(rows: Sequence[Row], manifest: Manifest) -> dict[str, Any]:
         "judged": judged,
         "by_post": len(posts) <= MOST_GLYPHS,
         "few": 0 < judged < _FEW_POSTS,
+        "heads": judged_heads(rows),
+        "unjudged": _list_unjudged(rows, manifest),
+        "marked": any(row["evidence"] is not None for row in rows),
         "words": sum(view.words or 0 for view in posts),
         "abstentions": sum(any(judgement.outcome == "abstained" for judgement in view.stance) for view in posts),
         "author_names": content.list_authors(rows),
@@ -118,6 +123,14 @@ def _thread_context(rows: Sequence[Row], manifest: Manifest) -> dict[str, Any]:
         "associations": content.list_associations(rows, manifest),
         "errors": content.list_errors(manifest.errors),
     }
+
+
+def _list_unjudged(rows: Sequence[Row], manifest: Manifest) -> list[str]:
+    """What the tagger judges on no post: heads and attributes by name; empty where it judges no post at all."""
+    heads, attributes = judged_heads(rows), toxicity_shares(rows, manifest.toxicity_threshold)
+    missing = [head for head in HEADS if head not in heads and (head != "stance" or manifest.sides)]
+    missing += [name for name in TOXICITY if attributes and name not in attributes]
+    return missing if heads else []
 
 
 def _index_line(table: pa.Table, report: Path, directory: Path) -> IndexLine:

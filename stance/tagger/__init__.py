@@ -18,11 +18,13 @@ SHIPPED = "minilm-l6"  # the folder in models/ that is used where none is named
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Calibrated probabilities, in the order of the texts."""
+    """Probabilities in the order of the texts; NaN: not judged, which only taggers other than a folder's have."""
 
     stance: NDArray[np.float64]  # (texts, sides, 3), last axis as STANCES, sums to 1
     toxicity: NDArray[np.float64]  # (texts, 5), last axis as TOXICITY, each of its own
     sentiment: NDArray[np.float64]  # (texts, 3), last axis as SENTIMENTS, sums to 1
+    mention: NDArray[np.float64] | None = None  # (texts,): hostile words are reported or condemned; None: not judged
+    toxic_spans: Sequence[tuple[tuple[int, int], ...]] = ()  # a text: stretches of its characters; (): not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Thresholds:
     stance: float  # below this probability of the likeliest label, none is given
     sentiment: float  # the same
     toxicity: tuple[float, ...]  # from this probability an attribute counts as present; as TOXICITY
+    mention: float = 0.5  # from this probability hostile words count as reported or condemned, not used
+    toxic_token: float = 0.5  # from this probability a token is part of a toxic span
 
 
 class Tagger(Protocol):
@@ -57,12 +61,24 @@ def models_folder() -> Path:
 
 
 def load_tagger(name: str | Path = SHIPPED) -> Tagger:
-    """The tagger in a folder, or a shipped one by name. StanceError where the folder is missing or damaged."""
+    """The tagger in a folder, a shipped one by name, ``hub:NAME`` or ``openai:URL#MODEL``.
+
+    StanceError where it is missing or damaged.
+    """
+    kind, _, rest = str(name).partition(":")
+    if kind == "hub":
+        from stance.tagger.hub import load_hub
+
+        return load_hub(rest)
+    if kind == "openai":
+        from stance.tagger.chat import load_chat
+
+        return load_chat(rest)
     from stance.tagger.shipped import load_folder
 
     shipped = models_folder() / str(name)
     folder = shipped if str(name).strip("./") and shipped.is_dir() and not Path(name).is_dir() else Path(name)
     if not folder.is_dir():
         known = ", ".join(sorted(path.name for path in models_folder().glob("*") if path.is_dir())) or "none"
-        raise StanceError(f"{name}: no such tagger: name a model folder or a shipped tagger ({known})")
+        raise StanceError(f"{name}: no such tagger: name a model folder, a shipped tagger ({known}), hub: or openai:")
     return load_folder(folder)

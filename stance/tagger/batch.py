@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,6 +46,34 @@ def normalise_text(text: str) -> str:
     text = html.unescape(unicodedata.normalize("NFKC", text)).translate(PLAIN)
     text = re.sub(r"https?://\S+|www\.\S+", "http", text)
     return re.sub(r"@\w+", "@user", text)
+
+
+def place_tokens(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """Where each token of ``tokenize`` stands in the text as given: its first character and one past its last.
+
+    Words that ``normalise_text`` changed ("&amp;", an address) are one piece: each token of it has all of it.
+    """
+    normal = normalise_text(text)
+    (encoding,) = tokenizer.encode_batch([normal], add_special_tokens=False)
+    if normal == text:
+        return list(encoding.offsets)
+    starts, ends = match_characters(normal, text)
+    return [(starts[start], ends[max(start, end - 1)]) for start, end in encoding.offsets]
+
+
+def match_characters(normal: str, text: str) -> tuple[list[int], list[int]]:
+    """For each character of ``normal``, where what it was made of starts and ends in ``text``."""
+    pieces, originals = (re.findall(r"\w+|\s+|[^\w\s]", part) for part in (normal, text))
+    starts: list[int] = []
+    ends: list[int] = []
+    place = 0
+    for kind, a, b, c, d in SequenceMatcher(None, pieces, originals, autojunk=False).get_opcodes():
+        made, source = sum(map(len, pieces[a:b])), sum(map(len, originals[c:d]))
+        single = kind == "equal"
+        starts += [place + i if single else place for i in range(made)]
+        ends += [place + i + 1 if single else place + source for i in range(made)]
+        place += source
+    return starts, ends
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:

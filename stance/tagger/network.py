@@ -1,4 +1,4 @@
-"""The network: a BERT encoder that reads a text and any number of sides in one pass, and its three heads.
+"""The network: a BERT encoder that reads a text and any number of sides in one pass, and its heads.
 
 One row of input is ``[CLS] text [SEP] [CLS] side [SEP] [CLS] side [SEP] ...``. Text tokens see the text; the tokens
 of a side see the text and themselves, never another side; the positions of every side go on right after the text.
@@ -41,6 +41,9 @@ class Batch:
     part: Tensor  # (B, L) int64: PADDING, TEXT or FIRST_SIDE + number of the side
     side_starts: Tensor  # (B, S) int64: where the [CLS] of each side is; 0 for a side that a row lacks
 
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class Logits:
@@ -49,6 +52,8 @@ class Logits:
     stance: Tensor  # (B, S, 3), last axis as STANCES
     toxicity: Tensor  # (B, 5), last axis as TOXICITY
     sentiment: Tensor  # (B, 3), last axis as SENTIMENTS
+    mention: Tensor  # (B, 1): hostile words are reported, quoted or condemned rather than used
+    toxic_token: Tensor  # (B, L): the token is part of what makes the text toxic; of text tokens only
 
 
 class Layer(nn.Module):
@@ -89,7 +94,7 @@ class Layer(nn.Module):
 
 
 class Network(nn.Module):
-    """The encoder and its heads: stance at each side, toxicity and sentiment at the text."""
+    """The encoder and its heads: stance at each side, toxic tokens at each token, the rest at the text."""
 
     def __init__(self, shape: Shape, dropout: float = 0.1) -> None:
         super().__init__()
@@ -102,6 +107,8 @@ class Network(nn.Module):
         self.stance_head = head(2 * shape.width, shape.width, len(STANCES))
         self.toxicity_head = head(2 * shape.width, shape.width, len(TOXICITY))
         self.sentiment_head = head(2 * shape.width, shape.width, len(SENTIMENTS))
+        self.mention_head = head(2 * shape.width, shape.width, 1)
+        self.token_head = nn.Linear(shape.width, 1)
 
     def encode(self, batch: Batch) -> Tensor:
         """(B, L, W): the last hidden state of every token."""
@@ -122,7 +129,13 @@ class Network(nn.Module):
         starts = batch.side_starts[:, :, None].expand(-1, -1, hidden.shape[2])
         means = part_means(hidden, batch.part, FIRST_SIDE, sides)
         side = torch.cat([hidden.gather(1, starts), means], dim=-1)  # (B, S, 2W)
-        return Logits(self.stance_head(side), self.toxicity_head(text), self.sentiment_head(text))
+        return Logits(
+            stance=self.stance_head(side),
+            toxicity=self.toxicity_head(text),
+            sentiment=self.sentiment_head(text),
+            mention=self.mention_head(text),
+            toxic_token=self.token_head(hidden)[:, :, 0],
+        )
 
 
 def head(width: int, inner: int, labels: int) -> nn.Sequential:

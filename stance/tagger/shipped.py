@@ -18,15 +18,32 @@ import torch
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger import Predictions, Thresholds
-from stance.tagger.batch import Row, batches_by_length, cut_windows, load_tokenizer, make_batch, row_length, tokenize
+from stance.tagger.batch import (
+    Row,
+    batches_by_length,
+    cut_windows,
+    load_tokenizer,
+    make_batch,
+    place_tokens,
+    row_length,
+    tokenize,
+)
 from stance.tagger.network import Network, Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-FORMAT = 1  # of the folder; 1: one network, one affine calibration a head
-LABELS = {"stance": list(STANCES), "toxicity": list(TOXICITY), "sentiment": list(SENTIMENTS)}
+# Of the folder. 1: one network, one affine calibration a head; 2: heads for mention and toxic tokens too.
+FORMAT = 2
+LATER_HEADS = ("mention", "toxic_token")  # that a folder of format 1 lacks
+LABELS = {
+    "stance": list(STANCES),
+    "toxicity": list(TOXICITY),
+    "sentiment": list(SENTIMENTS),
+    "mention": ["mention"],
+    "toxic_token": ["toxic_token"],
+}
 TOKENS_A_BATCH = 4096  # a larger batch gains nothing on two cores
 TEXTS_A_ROUND = 1024  # between two reports of progress; also bounds the memory that a long list takes
 MOST_SIDE_TOKENS = 32
@@ -51,7 +68,7 @@ class Settings:
     name: str
     shape: Shape
     window: int  # tokens of a text that are read at once; what training cut texts to
-    calibration: dict[str, Calibration]  # by head, as LABELS
+    calibration: dict[str, Calibration]  # by head, as LABELS; a head that is not there is not judged
     thresholds: Thresholds
 
 
@@ -62,22 +79,31 @@ class Scores:
     stance: list[NDArray[np.float32]]  # each (sides of the text, 3)
     toxicity: NDArray[np.float32]  # (texts, 5)
     sentiment: NDArray[np.float32]  # (texts, 3)
+    mention: NDArray[np.float32]  # (texts, 1)
+    toxic_token: list[NDArray[np.float32]]  # each (tokens of the text,)
 
 
 def score_rows(network: Network, rows: Sequence[Row], bf16: bool) -> Scores:
     """Run the network over rows of any lengths; results in the order of the rows."""
     stance: list[NDArray[np.float32]] = [np.zeros((0, len(STANCES)), np.float32)] * len(rows)
+    toxic_token: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(rows)
     toxicity = np.zeros((len(rows), len(TOXICITY)), np.float32)
     sentiment = np.zeros((len(rows), len(SENTIMENTS)), np.float32)
+    mention = np.zeros((len(rows), 1), np.float32)
+    device = network.token_embedding.weight.device
     network.eval()
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for indices in batches_by_length([row_length(row) for row in rows], TOKENS_A_BATCH):
-            logits = network(make_batch([rows[i] for i in indices]))
+            logits = network(make_batch([rows[i] for i in indices]).to(device))
+            side, token = logits.stance.float().cpu().numpy(), logits.toxic_token.float().cpu().numpy()
             for place, index in enumerate(indices):
-                stance[index] = logits.stance[place, : len(rows[index][1])].float().numpy()
-            toxicity[indices] = logits.toxicity.float().numpy()
-            sentiment[indices] = logits.sentiment.float().numpy()
-    return Scores(stance, toxicity, sentiment)
+                text, sides = rows[index]
+                stance[index] = side[place, : len(sides)]
+                toxic_token[index] = token[place, 1 : len(text) + 1]  # [CLS] stands before the text
+            toxicity[indices] = logits.toxicity.float().cpu().numpy()
+            sentiment[indices] = logits.sentiment.float().cpu().numpy()
+            mention[indices] = logits.mention.float().cpu().numpy()
+    return Scores(stance, toxicity, sentiment, mention, toxic_token)
 
 
 def score_texts(
@@ -91,8 +117,8 @@ def score_texts(
 ) -> Scores:
     """Logits of whole texts, each with its own sides.
 
-    A text longer than ``window`` tokens is read in overlapping windows: toxicity is the maximum over them, stance and
-    sentiment the mean weighted by their lengths.
+    A text longer than ``window`` tokens is read in overlapping windows: toxicity, also of a token, is the maximum over
+    them, the rest the mean weighted by their lengths.
     """
     names = sorted({name for row in sides for name in row})
     side_tokens = {name: ids[:MOST_SIDE_TOKENS] for name, ids in zip(names, tokenize(tokenizer, names), strict=True)}
@@ -103,18 +129,45 @@ def score_texts(
         owners.append(range(len(rows), len(rows) + len(windows)))
         rows += [(part, [side_tokens[name] for name in row_sides]) for part in windows]
     scores = score_rows(network, rows, bf16)
-    stance, toxicity, sentiment = [], [], []
+    stance, toxicity, sentiment, mention, toxic_token = [], [], [], [], []
     for owned in owners:
         weights = np.array([len(rows[i][0]) + 1.0 for i in owned], np.float32)
         weights /= weights.sum()
         stance.append(np.einsum("w,wsl->sl", weights, np.stack([scores.stance[i] for i in owned])))
         toxicity.append(scores.toxicity[list(owned)].max(axis=0))
         sentiment.append(weights @ scores.sentiment[list(owned)])
+        mention.append(weights @ scores.mention[list(owned)])
+        toxic_token.append(join_windows([scores.toxic_token[i] for i in owned], window))
     return Scores(
         stance,
         np.array(toxicity, np.float32).reshape(-1, len(TOXICITY)),
         np.array(sentiment, np.float32).reshape(-1, len(SENTIMENTS)),
+        np.array(mention, np.float32).reshape(-1, 1),
+        toxic_token,
     )
+
+
+def join_windows(parts: Sequence[NDArray[np.float32]], window: int) -> NDArray[np.float32]:
+    """One number a token of the whole text from those of its ``cut_windows``: the maximum where windows overlap."""
+    step = window - window // 4
+    joined = np.full((len(parts) - 1) * step + len(parts[-1]), -np.inf, np.float32)
+    for number, part in enumerate(parts):
+        place = slice(number * step, number * step + len(part))
+        joined[place] = np.maximum(joined[place], part)
+    return joined
+
+
+def join_tokens(places: Sequence[tuple[int, int]], toxic: NDArray[np.bool_], text: str) -> tuple[tuple[int, int], ...]:
+    """The toxic tokens as stretches of the text; two with only blank space between them are one."""
+    spans: list[tuple[int, int]] = []
+    for (start, end), hit in zip(places, toxic, strict=True):
+        if not hit or start >= end:
+            continue
+        if spans and not text[spans[-1][1] : start].strip():
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return tuple(spans)
 
 
 class FolderTagger:
@@ -134,20 +187,34 @@ class FolderTagger:
         self, texts: Sequence[str], sides: Sequence[str], advance: Callable[[int], None] | None = None
     ) -> Predictions:
         """Probabilities of each text toward each side, a round of texts at a time."""
-        stance, toxicity, sentiment = [], [], []
+        stance, toxicity, sentiment, mention = [], [], [], []
+        spans: list[tuple[tuple[int, int], ...]] = []
         for start in range(0, len(texts), TEXTS_A_ROUND):
             part = texts[start : start + TEXTS_A_ROUND]
             scores = self.score(part, [sides] * len(part))
+            calibration = self.settings.calibration
             stance.append(self.stance_probabilities(np.stack(scores.stance)))
-            toxicity.append(sigmoid(self.settings.calibration["toxicity"].apply(scores.toxicity)))
-            sentiment.append(softmax(self.settings.calibration["sentiment"].apply(scores.sentiment)))
+            toxicity.append(sigmoid(calibration["toxicity"].apply(scores.toxicity)))
+            sentiment.append(softmax(calibration["sentiment"].apply(scores.sentiment)))
+            if "mention" in calibration:
+                mention.append(sigmoid(calibration["mention"].apply(scores.mention))[:, 0])
+            if "toxic_token" in calibration:
+                spans += [self.find_spans(text, tokens) for text, tokens in zip(part, scores.toxic_token, strict=True)]
             if advance is not None:
                 advance(start + len(part))
         return Predictions(
             np.concatenate([np.zeros((0, len(sides), len(STANCES))), *stance]),
             np.concatenate([np.zeros((0, len(TOXICITY))), *toxicity]),
             np.concatenate([np.zeros((0, len(SENTIMENTS))), *sentiment]),
+            np.concatenate([np.zeros(0), *mention]) if "mention" in self.settings.calibration else None,
+            spans,
         )
+
+    def find_spans(self, text: str, scores: NDArray[np.float32]) -> tuple[tuple[int, int], ...]:
+        """The stretches of the text whose tokens reach the threshold; scores (tokens of the text,)."""
+        probabilities = sigmoid(self.settings.calibration["toxic_token"].apply(scores[:, None]))[:, 0]
+        toxic = probabilities >= self.thresholds.toxic_token
+        return join_tokens(place_tokens(self.tokenizer, text), toxic, text) if toxic.any() else ()
 
     def stance_probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """(..., 3) -> (..., 3), last axis as STANCES."""
@@ -185,7 +252,7 @@ def load_folder(folder: Path) -> FolderTagger:
             raise StanceError(f"{folder / name}: missing from the tagger's folder: {remedy}")
     try:
         values = json.loads((folder / "tagger.json").read_text(encoding="utf-8"))
-        if values["format"] != FORMAT or values["labels"] != LABELS:
+        if values["format"] not in range(1, FORMAT + 1) or values["labels"] != labels_of(values["format"]):
             raise StanceError(
                 f"{folder / 'tagger.json'}: format {values['format']} or its labels are not this version's: "
                 "use the threadstance that made it"
@@ -198,7 +265,8 @@ def load_folder(folder: Path) -> FolderTagger:
     network = Network(settings.shape)
     try:
         weights = load_file(folder / "model.safetensors")
-        network.load_state_dict({name: value.float() for name, value in weights.items()})
+        own = {} if values["format"] == FORMAT else without_later_heads(network)
+        network.load_state_dict({**own, **{name: value.float() for name, value in weights.items()}})
         tokenizer = load_tokenizer(str(folder / "tokenizer.json"))
     except Exception as error:  # safetensors and tokenizers raise their own kinds, some of them bare Exception
         reason = " ".join(str(error).split())[:200]  # the names of wrong weights stand in the later lines
@@ -209,13 +277,23 @@ def load_folder(folder: Path) -> FolderTagger:
     return tagger
 
 
+def labels_of(number: int) -> dict[str, list[str]]:
+    """The labels of a folder of this format."""
+    return {head: names for head, names in LABELS.items() if number == FORMAT or head not in LATER_HEADS}
+
+
+def without_later_heads(network: Network) -> dict[str, torch.Tensor]:
+    """The weights that a folder of format 1 lacks, as they are: their heads are not asked."""
+    return {name: value for name, value in network.state_dict().items() if name.startswith(("mention_", "token_head"))}
+
+
 def parse_settings(values: dict[str, Any]) -> Settings:
     calibration = {
         head: Calibration(tuple(values["calibration"][head]["temperature"]), tuple(values["calibration"][head]["bias"]))
-        for head in LABELS
+        for head in values["labels"]
     }
     limits = values["thresholds"]
-    thresholds = Thresholds(limits["stance"], limits["sentiment"], tuple(limits["toxicity"]))
+    thresholds = Thresholds(**{**limits, "toxicity": tuple(limits["toxicity"])})
     settings = Settings(values["name"], Shape(**values["shape"]), values["window"], calibration, thresholds)
     check_settings(settings)
     return settings
@@ -230,15 +308,16 @@ def check_settings(settings: Settings) -> None:
         raise ValueError("the heads do not divide the width")
     if settings.window + 2 + MOST_SIDE_TOKENS + 2 > shape["positions"]:
         raise ValueError("the window does not fit the positions")
-    for head, labels in LABELS.items():
-        calibration = settings.calibration[head]
+    for head, calibration in settings.calibration.items():
+        labels = LABELS[head]
         if len(calibration.temperature) not in (1, len(labels)) or len(calibration.bias) != len(labels):
             raise ValueError(f"the calibration of {head} is for other labels")
         if min(calibration.temperature) <= 0:
             raise ValueError(f"a temperature of {head} is not above 0")
     limits = settings.thresholds
     if len(limits.toxicity) != len(TOXICITY) or not all(
-        isinstance(limit, int | float) for limit in (limits.stance, limits.sentiment, *limits.toxicity)
+        isinstance(limit, int | float)
+        for limit in (limits.stance, limits.sentiment, limits.mention, limits.toxic_token, *limits.toxicity)
     ):
         raise ValueError("a threshold is missing or not a number")
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stance.records import TOXICITY
-from stance.tagger import Thresholds
-from stance.tagger.shipped import Calibration, Scores, sigmoid, softmax
+from stance.gold import span_f1
+from stance.tagger.shipped import Calibration, FolderTagger, Scores, sigmoid, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stance.train.mix import Example
+    from stance.examples import Example
 
 FEW_POSITIVES = 20  # an attribute with fewer gets no threshold of its own
 HALF = 0.5
@@ -39,20 +39,24 @@ def fit_softmax(logits: NDArray[np.float32], truth: Sequence[int]) -> Calibratio
     return Calibration((round(float(np.exp(best)), 4),), flat)
 
 
-def fit_sigmoids(logits: NDArray[np.float32], examples: Sequence[Example]) -> Calibration:
-    """Platt scaling of each attribute, drawn toward no change where there are few positives; logits (texts, 5)."""
+def fit_sigmoids(logits: NDArray[np.float32], truth: Sequence[Sequence[int | None]]) -> Calibration:
+    """Platt scaling of each label, drawn toward no change where there are few positives.
+
+    logits (items, labels); truth (items, labels) of 0, 1 and None: unknown.
+    """
     from scipy.optimize import minimize
 
     temperatures, biases = [], []
-    for column in range(len(TOXICITY)):
-        truth = np.array([example.toxicity[column] for example in examples], float)
-        scores = logits[:, column]
+    for column in range(logits.shape[1]):
+        known = np.array([row[column] is not None for row in truth], bool)
+        right = np.array([row[column] or 0 for row in truth], float)[known]
+        scores = logits[known, column]
 
         def loss(
-            values: NDArray[np.float64], truth: NDArray[np.float64] = truth, scores: NDArray[np.float32] = scores
+            values: NDArray[np.float64], right: NDArray[np.float64] = right, scores: NDArray[np.float32] = scores
         ) -> float:
             p = np.clip(sigmoid(scores / np.exp(values[0]) + values[1]), 1e-9, 1 - 1e-9)
-            likelihood = (truth * np.log(p) + (1 - truth) * np.log(1 - p)).sum()
+            likelihood = (right * np.log(p) + (1 - right) * np.log(1 - p)).sum()
             return float(-likelihood + 2 * values[0] ** 2 + 0.1 * values[1] ** 2)
 
         scale, bias = minimize(loss, np.zeros(2), method="L-BFGS-B").x
@@ -61,18 +65,34 @@ def fit_sigmoids(logits: NDArray[np.float32], examples: Sequence[Example]) -> Ca
     return Calibration(tuple(temperatures), tuple(biases))
 
 
-def choose_thresholds(
-    probabilities: NDArray[np.float64], examples: Sequence[Example], abstain: tuple[float, float]
-) -> Thresholds:
-    """The toxicity threshold of best F1, between .3 and .5; ``abstain`` is for stance and sentiment."""
+def choose_thresholds(probabilities: NDArray[np.float64], truth: Sequence[Sequence[int | None]]) -> tuple[float, ...]:
+    """The threshold of best F1 of each label, between .3 and .5; both arguments (items, labels), none unknown."""
     chosen = []
-    for column in range(len(TOXICITY)):
-        truth = np.array([example.toxicity[column] for example in examples], bool)
+    for column in range(probabilities.shape[1]):
+        right = np.array([row[column] for row in truth], bool)
         cuts = np.round(np.arange(0.3, HALF + 0.001, 0.02), 2)
-        found = [probabilities[:, column] >= cut for cut in cuts]
-        scores = [2 * (truth & hit).sum() / max(1, truth.sum() + hit.sum()) for hit in found]
-        chosen.append(HALF if truth.sum() < FEW_POSITIVES else float(cuts[int(np.argmax(scores))]))
-    return Thresholds(abstain[0], abstain[1], tuple(chosen))
+        scores = [f1(right, probabilities[:, column] >= cut) for cut in cuts]
+        chosen.append(HALF if right.sum() < FEW_POSITIVES else float(cuts[int(np.argmax(scores))]))
+    return tuple(chosen)
+
+
+def f1(right: NDArray[np.bool_], found: NDArray[np.bool_]) -> float:
+    return float(2 * (right & found).sum() / max(1, right.sum() + found.sum()))
+
+
+def choose_span_threshold(tagger: FolderTagger, examples: Sequence[Example]) -> float:
+    """The threshold of toxic tokens with the best mean character F1 on texts whose toxic stretches are known."""
+    texts = [example.text for example in examples]
+    scores = tagger.score(texts, [[]] * len(texts)).toxic_token
+    cuts = np.round(np.arange(0.1, 0.71, 0.04), 2)
+    means = []
+    for cut in cuts:
+        tagger.thresholds = replace(tagger.thresholds, toxic_token=float(cut))
+        found = [tagger.find_spans(text, tokens) for text, tokens in zip(texts, scores, strict=True)]
+        means.append(
+            np.mean([span_f1(example.spans or (), spans) for example, spans in zip(examples, found, strict=True)])
+        )
+    return float(cuts[int(np.argmax(means))])
 
 
 def stack_stance(scores: Scores, examples: Sequence[Example]) -> tuple[NDArray[np.float32], list[int]]:

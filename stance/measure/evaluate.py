@@ -1,4 +1,4 @@
-"""How good a tagger is: its answers on labelled sets, one measure a row, each with n and a 95% bootstrap interval.
+"""How good a tagger is on texts whose labels are all known: one measure a row, with n and a 95% bootstrap interval.
 
 Where the tagger may abstain it is asked all the same: the likeliest label counts. Coverage and what is right among the
 labels that it gives stand in rows of their own.
@@ -7,28 +7,18 @@ labels that it gives stand in rows of their own.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stance.gold import (
-    Measured,
-    calibration_error,
-    confusion,
-    macro_f1,
-    macro_recall,
-    measure_auc,
-    measure_counts,
-    named_precision,
-    positive_f1,
-)
+from stance.examples import Example, read_conflict
+from stance.gold import Measured, confusion, macro_f1, measure_auc, measure_counts, named_precision, positive_f1
+from stance.measure.calibration import measure_calibration
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError, Thread, Topic
 from stance.tagger import Predictions, Tagger
-from stance.train.mix import Example, read_conflict, read_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,12 +31,6 @@ class Result:
     name: str  # of the set
     measure: str
     measured: Measured
-
-
-def evaluate_sets(tagger: Tagger, data: Path) -> Iterator[Result]:
-    """Every measure of every set of ``data`` that is not for training, as they come."""
-    for name, measure in SETS.items():
-        yield from measure(tagger, data, name)
 
 
 def evaluate_thread(tagger: Tagger, thread: Thread, topic: Topic, gold: Path) -> Iterator[Result]:
@@ -75,40 +59,6 @@ def evaluate_thread(tagger: Tagger, thread: Thread, topic: Topic, gold: Path) ->
     yield from measure_examples(tagger, examples, thread.id)
 
 
-def evaluate_conflict(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
-    yield from measure_examples(tagger, list(read_conflict(read_rows(data, f"conflict/{name}"))), name)
-
-
-def evaluate_bare(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
-    """Tweets without their hashtags, which give the side away; stance only."""
-    examples = read_conflict(read_rows(data, "conflict/tweets_dev"))
-    bare = [replace(example, text=re.sub(r"#\w+", " ", example.text)) for example in examples]
-    yield measure_stance(bare, predict_each(tagger, bare)[0], name)
-
-
-def evaluate_jigsaw(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
-    rows = list(read_rows(data, f"toxicity/{name}"))
-    scores = tagger.predict([row["text"] for row in rows], []).toxicity[:, 0]
-    yield Result(name, "toxicity ROC AUC", measure_auc([row["labels"]["toxic"] for row in rows], scores.tolist()))
-
-
-def evaluate_tweeteval(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
-    rows = [row for row in read_rows(data, "sentiment/tweeteval_sentiment_valtest") if row["split"] == "test"]
-    predicted = tagger.predict([row["text"] for row in rows], []).sentiment.argmax(-1)
-    truth = [SENTIMENTS.index(row["label"]) for row in rows]
-    yield Result(name, "sentiment macro-recall", measure_counts(one_hot(truth, predicted, 3), macro_recall))
-
-
-SETS: dict[str, Callable[[Tagger, Path, str], Iterator[Result]]] = {
-    "tweets_dev": evaluate_conflict,
-    "tweets_dev, no hashtags": evaluate_bare,
-    "authored_dev": evaluate_conflict,
-    "forum_dev": evaluate_conflict,
-    "jigsaw_test_toxic": evaluate_jigsaw,
-    "tweeteval_sentiment": evaluate_tweeteval,
-}
-
-
 def measure_examples(tagger: Tagger, examples: Sequence[Example], name: str) -> Iterator[Result]:
     """Everything about texts whose labels are all known."""
     stance, predicted = predict_each(tagger, examples)
@@ -117,7 +67,8 @@ def measure_examples(tagger: Tagger, examples: Sequence[Example], name: str) -> 
     yield Result(name, "precision of favor and against", measure_counts(counts, named_precision))
     probabilities = np.concatenate([row for row in stance if len(row)])
     truth = [label for example in examples for _, label in example.sides]
-    yield Result(name, "stance ECE", plain(calibration_error(probabilities, truth), len(examples)))
+    texts = [number for number, example in enumerate(examples) for _ in example.sides]
+    yield Result(name, "stance ECE", measure_calibration(probabilities, truth, texts))
     given = probabilities.max(-1) >= tagger.thresholds.stance
     yield Result(name, "stance coverage", plain(float(given.mean()), len(examples)))
     right = (probabilities.argmax(-1) == np.array(truth))[given]
@@ -178,18 +129,3 @@ def as_metrics(results: Iterable[Result]) -> dict[str, Any]:
             figures |= {"low": round(found.low, 4), "high": round(found.high, 4)}
         metrics.setdefault(result.name, {})[result.measure] = figures
     return metrics
-
-
-def check_floors(results: Sequence[Result], path: Path) -> list[str]:
-    """One line for each measure under its floor; ``path`` holds set -> measure -> least value."""
-    try:
-        floors = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StanceError(f"{path}: no file of floors ({error}): see tests/floors.json") from error
-    found = {(result.name, result.measure): result.measured.value for result in results}
-    return [
-        f"{name}: {measure} {found[name, measure]:.4f} is under its floor {floor}"
-        for name, measures in floors.items()
-        for measure, floor in measures.items()
-        if (name, measure) in found and found[name, measure] < floor
-    ]
