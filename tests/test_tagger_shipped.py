@@ -85,6 +85,10 @@ def test_toxic_tokens_side_by_side_are_one_stretch():
     places = [(0, 3), (4, 7), (8, 12), (12, 13), (14, 16), (17, 21), (22, 26)]
     assert join_tokens(places, np.array([0, 1, 1, 0, 0, 0, 1], bool), text) == ((4, 12), (22, 26))
     assert join_tokens(places, np.zeros(7, bool), text) == ()
+    halves = [(0, 3), (3, 6), (7, 10), (10, 12), (12, 13)]
+    assert join_tokens(halves, np.array([0, 1, 0, 0, 0], bool), "foolis advice") == ((0, 6),)
+    assert join_tokens(halves, np.array([0, 1, 0, 1, 1], bool), "foolis advic!") == ((0, 13),)
+    assert join_tokens(halves, np.array([0, 0, 0, 0, 1], bool), "foolis advic!") == ((12, 13),)
 
 
 def test_predictions_differ(tiny_tagger):

@@ -158,11 +158,15 @@ def join_windows(parts: Sequence[NDArray[np.float32]], window: int) -> NDArray[n
 
 
 def join_tokens(places: Sequence[tuple[int, int]], toxic: NDArray[np.bool_], text: str) -> tuple[tuple[int, int], ...]:
-    """The toxic tokens as stretches of the text; two with only blank space between them are one."""
+    """The toxic tokens as stretches of the text: a part of a word makes the word, and neighbours are one stretch."""
     spans: list[tuple[int, int]] = []
     for (start, end), hit in zip(places, toxic, strict=True):
         if not hit or start >= end:
             continue
+        while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+            start -= 1
+        while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+            end += 1
         if spans and not text[spans[-1][1] : start].strip():
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
