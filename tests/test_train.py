@@ -16,7 +16,7 @@ from stance.nations import NATIONS
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger.network import Logits, Network
 from stance.tagger.shipped import load_folder, save_folder
-from stance.train import RECIPE, calibrate, fit, plain_settings
+from stance.train import RECIPE, calibrate, fit, plain_settings, read_others
 from stance.train.calibrate import fit_softmax
 from stance.train.card import describe_folder
 from stance.train.fit import learning_factor
@@ -373,6 +373,29 @@ def test_calibration_finds_the_temperature_that_was_put_in():
     found = fit_softmax((logits * 3).numpy(), truth.tolist())
     assert found.temperature[0] == pytest.approx(3, rel=0.1)
     assert found.bias == (0, 0, 0)
+
+
+def test_each_head_is_calibrated_on_the_texts_that_know_it(data, tiny_tagger):
+    write_set(data, "stance/ruw", [{"split": "dev", "text": "a", "target": "T", "label": "none"}])
+    rows = [{"split": split, "text": f"{split} good", "label": "positive"} for split in ("train", "dev", "test")]
+    write_set(data, "sentiment/goemotions", rows)
+    left_out = []
+    others = list(read_others(data, left_out.append))
+    assert [(example.text, example.sides, example.sentiment) for example in others] == [
+        ("a", (("T", 2),), None),
+        ("dev good", (), 2),
+    ]
+    assert len(left_out) == 3
+    network, tokenizer = start(tiny_tagger)
+    settings = plain_settings(make_recipe(), network)
+    spans = [Example("bad army", spans=((0, 3),))]
+    known = read_set(data, "conflict/tweets_train")
+    alone = calibrate(settings, network, tokenizer, known, spans)
+    joined = calibrate(settings, network, tokenizer, [*others * 40, *known], spans)
+    assert joined.calibration["toxicity"] == alone.calibration["toxicity"]
+    assert joined.thresholds.toxicity == alone.thresholds.toxicity
+    assert joined.calibration["sentiment"] != alone.calibration["sentiment"]
+    assert joined.calibration["stance"] != alone.calibration["stance"]
 
 
 @pytest.mark.parametrize(

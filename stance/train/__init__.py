@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RECIPE = Path(__file__).parent / "recipe.toml"
 CALIBRATION_SETS = ("tweets_dev", "authored_dev", "forum_dev")
+TEXTS_OF_OTHERS = 600  # of each other set that calibration is fitted on
 ABSTAIN = (0.45, 0.45)  # stance, sentiment: on the calibration sets, fewer than half of the labels under it are right
 
 
@@ -42,8 +43,9 @@ def train_tagger(
         raise StanceError(f"{output}: holds files already: name a new folder with --output")
     network, tokenizer = load_base(plan.seed)
     dev = {name: read_dev(data, name) for name in CALIBRATION_SETS}
+    others = list(read_others(data, note))
     trained = fit(plan, data, run, (network, tokenizer), lambda now: measure_dev(plan, now, tokenizer, dev))
-    examples = [example for name in CALIBRATION_SETS for example in dev[name]]
+    examples = [*others, *(example for name in CALIBRATION_SETS for example in dev[name])]
     spans = list(read_spans("trial")(read_rows(data, "toxicity/toxic_spans")))
     settings = calibrate(plain_settings(plan, trained), trained, tokenizer, examples, spans)
     save_folder(output, settings, trained, tokenizer)
@@ -55,6 +57,24 @@ def read_dev(data: Path, name: str) -> list[Example]:
     from stance.examples import read_conflict, read_rows
 
     return list(read_conflict(read_rows(data, f"conflict/{name}")))
+
+
+def read_others(data: Path, note: Callable[[object], None]) -> Iterator[Example]:
+    """Texts of other genres that calibration is fitted on too: else a head is too sure wherever the dev sets end.
+
+    ``note`` hears of a set that cannot be read.
+    """
+    from stance.examples import read_rows, read_sentiment, read_targets
+    from stance.measure.sets import draw_sample
+
+    readers = {name: read_targets("dev") for name in ("stance/ruw", "stance/mt_csd", "stance/pstance")}
+    readers |= {"sentiment/goemotions": read_sentiment("dev")}
+    readers |= {"sentiment/semeval2017_sentiment": read_sentiment("tweeteval_val")}
+    for name, read in readers.items():
+        try:
+            yield from draw_sample(list(read(read_rows(data, name))), TEXTS_OF_OTHERS)
+        except StanceError as error:
+            note(error)
 
 
 def plain_settings(recipe: Recipe, network: Network) -> Settings:
@@ -81,7 +101,7 @@ def measure_dev(
 def calibrate(
     settings: Settings, network: Network, tokenizer: Tokenizer, examples: list[Example], spans: list[Example]
 ) -> Settings:
-    """The settings with calibration and thresholds fitted on examples whose labels are all known but for mentions.
+    """The settings with calibration and thresholds fitted on examples, each head on those that know it.
 
     ``spans`` are texts whose toxic stretches are known.
     """
@@ -96,18 +116,20 @@ def calibrate(
 
     tagger = FolderTagger(settings, network, tokenizer)
     scores = tagger.score([e.text for e in examples], [[name for name, _ in e.sides] for e in examples])
-    attributes = [example.toxicity for example in examples]
-    toxicity = fit_sigmoids(scores.toxicity, attributes)
+    toxicity = fit_sigmoids(scores.toxicity, [example.toxicity for example in examples])
+    rated = [place for place, example in enumerate(examples) if None not in example.toxicity]
+    attributes = [examples[place].toxicity for place in rated]
+    toned = [place for place, example in enumerate(examples) if example.sentiment is not None]
     calibration = {
         **settings.calibration,
         "stance": fit_softmax(*stack_stance(scores, examples)),
         "toxicity": toxicity,
-        "sentiment": fit_softmax(scores.sentiment, [e.sentiment for e in examples if e.sentiment is not None]),
+        "sentiment": fit_softmax(scores.sentiment[toned], [examples[place].sentiment or 0 for place in toned]),
         "mention": fit_sigmoids(scores.mention, [(example.mention,) for example in examples]),
     }
     thresholds = replace(
         settings.thresholds,
-        toxicity=choose_thresholds(sigmoid(toxicity.apply(scores.toxicity)), attributes),
+        toxicity=choose_thresholds(sigmoid(toxicity.apply(scores.toxicity[rated])), attributes),
         toxic_token=choose_span_threshold(tagger, spans),
     )
     return replace(settings, calibration=calibration, thresholds=thresholds)
