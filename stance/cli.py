@@ -155,6 +155,8 @@ def evaluate(
     from stance.thread import read_thread
     from stance.topic import load_topic
 
+    if (pin and floors is None) or (baseline and suite is None):
+        raise StanceError("--pin needs --floors FILE, --baseline needs --suite DIR: name them")
     failures: list[StanceError] = []
 
     def note(line: str | StanceError) -> None:
@@ -173,14 +175,13 @@ def evaluate(
         print_baselines(asked.name, results, suite, note)
     if failures:
         raise typer.Exit(2)
-    if floors is not None and pin:
-        for line in pin_floors(results, floors, allow_regression, Path("CHANGELOG.md")):
+    if floors is not None:
+        for line in pin_floors(results, floors, allow_regression, Path("CHANGELOG.md")) if pin else ():
             typer.echo(line)
-    under = check_floors(results, floors) if floors is not None else []
-    for line in under:
-        typer.echo(line, err=True)
-    if under:
-        raise typer.Exit(1)
+        under = check_floors(results, floors)
+        for line in under:
+            typer.echo(line, err=True)
+        raise typer.Exit(1 if under else 0)
 
 
 def print_baselines(name: str, results: list[Result], suite: Path, note: Callable[[str | StanceError], None]) -> None:

@@ -162,6 +162,8 @@ def test_bad_input_is_one_line(tmp_path, tiny_folder):
     assert_one_line(run("tag", seed, "-o", tmp_path / "out.xls", "--tagger", tiny_folder), "out.xls")
     assert_one_line(run("tag", seed, "-o", tmp_path / "no" / "out.csv", "--tagger", tiny_folder), "out.csv")
     assert_one_line(run("evaluate", "--gold", tmp_path / "none", "--tagger", tiny_folder), "--gold")
+    assert_one_line(run("evaluate", "--pin"), "--floors FILE")
+    assert_one_line(run("evaluate", "--baseline"), "--suite DIR")
     (tmp_path / "none").write_text('{"number": 1, "stance": {"X": "pro"}, "toxicity": [], "sentiment": "neutral"}\n')
     assert_one_line(run("evaluate", "--gold", tmp_path / "none", "--tagger", tiny_folder), "none:1")
     (tmp_path / "file").write_text("")
