@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stance.estimate import wilson_interval
-from stance.examples import Example, read_conflict, read_rows
+from stance.examples import Example
 from stance.gold import Measured, measure_mean
 from stance.measure.evaluate import Result, predict_each
+from stance.measure.sets import DEVELOPMENT, read_dev
 from stance.nations import NATIONS, swap_names
 from stance.records import STANCES, StanceError
 from stance.tagger import Tagger
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NONE = STANCES.index("none")
-DEV_SETS = ("tweets_dev", "authored_dev", "forum_dev")
 SWAPPED_SETS = ("tweets_dev", "authored_dev")
 FEW = 15  # a side with fewer labels has no row of its own
 
@@ -46,7 +46,7 @@ def audit_sets(tagger: Tagger, data: Path, note: Callable[[StanceError], None]) 
 
     ``note`` hears of a set that has nothing to swap. StanceError where a set cannot be read.
     """
-    sets = {name: list(read_conflict(read_rows(data, f"conflict/{name}"))) for name in DEV_SETS}
+    sets = {name: read_dev(data, name) for name in DEVELOPMENT}
     for name in SWAPPED_SETS:
         try:
             yield Result(f"{name}, sides swapped", "change of mirrored probability", measure_swap(tagger, sets[name]))

@@ -18,8 +18,8 @@ from stance.examples import Example, join_characters, read_set
 from stance.gold import span_f1
 from stance.measure.evaluate import Result
 from stance.measure.plain import LinearModel, PlainTagger, TargetModel, load_vader, mark_words, weigh_words
-from stance.measure.sets import Evaluate, Target, make_target, read_labelled
-from stance.measure.suite import DEVELOPMENT, SUITE, Note, evaluate_suite
+from stance.measure.sets import DEVELOPMENT, Evaluate, Target, make_target, read_labelled
+from stance.measure.suite import SUITE, Note, evaluate_suite
 from stance.measure.tone import HATE, make_hate, measure_hate
 from stance.records import SENTIMENTS, TOXICITY, StanceError
 from stance.tagger import Tagger

@@ -24,6 +24,7 @@ from stance.tagger import Tagger
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+DEVELOPMENT = ("tweets_dev", "authored_dev", "forum_dev")  # they also fit the calibration
 Evaluate = Callable[[Tagger, Path, str], Iterator[Result]]
 Kind = TypeVar("Kind")
 

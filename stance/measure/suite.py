@@ -17,6 +17,7 @@ from stance.measure.audit import SWAPPED_SETS, measure_swap
 from stance.measure.calibration import two_labels
 from stance.measure.evaluate import Result, predict_each
 from stance.measure.sets import (
+    DEVELOPMENT,
     Evaluate,
     evaluate_bare,
     evaluate_pstance,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
 Note = Callable[[str | StanceError], None]  # hears of what is left out and of what failed
 
-DEVELOPMENT = ("tweets_dev", "authored_dev", "forum_dev")
 
 
 def evaluate_swap(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:

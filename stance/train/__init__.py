@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from stance.train.recipe import Recipe
 
 RECIPE = Path(__file__).parent / "recipe.toml"
-CALIBRATION_SETS = ("tweets_dev", "authored_dev", "forum_dev")
 TEXTS_OF_OTHERS = 600  # of each other set that calibration is fitted on
 ABSTAIN = (0.45, 0.45)  # stance, sentiment: on the calibration sets, fewer than half of the labels under it are right
 
@@ -32,6 +31,7 @@ def train_tagger(
     a set that is not there. StanceError for a bad recipe, set or folder.
     """
     from stance.examples import read_rows, read_spans
+    from stance.measure.sets import DEVELOPMENT, read_dev
     from stance.tagger.shipped import save_folder
     from stance.train.base import load_base
     from stance.train.card import describe_folder
@@ -42,21 +42,15 @@ def train_tagger(
     if output.exists() and any(output.iterdir()):
         raise StanceError(f"{output}: holds files already: name a new folder with --output")
     network, tokenizer = load_base(plan.seed)
-    dev = {name: read_dev(data, name) for name in CALIBRATION_SETS}
+    dev = {name: read_dev(data, name) for name in DEVELOPMENT}
     others = list(read_others(data, note))
     trained = fit(plan, data, run, (network, tokenizer), lambda now: measure_dev(plan, now, tokenizer, dev))
-    examples = [*others, *(example for name in CALIBRATION_SETS for example in dev[name])]
+    examples = [*others, *(example for name in DEVELOPMENT for example in dev[name])]
     spans = list(read_spans("trial")(read_rows(data, "toxicity/toxic_spans")))
     settings = calibrate(plain_settings(plan, trained), trained, tokenizer, examples, spans)
     save_folder(output, settings, trained, tokenizer)
     describe_folder(output, plan, data, note)
     return output
-
-
-def read_dev(data: Path, name: str) -> list[Example]:
-    from stance.examples import read_conflict, read_rows
-
-    return list(read_conflict(read_rows(data, f"conflict/{name}")))
 
 
 def read_others(data: Path, note: Callable[[object], None]) -> Iterator[Example]:
