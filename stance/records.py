@@ -30,6 +30,18 @@ class Quote:
     match: Literal["markup", "exact", "close"]  # how it was found
 
 
+Basis = Literal["markup", "nesting", "number", "quote", "mention"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A link from a post to one that it answers."""
+
+    to: int  # position of the post answered
+    basis: Basis  # how the link is known
+    confidence: float = 1.0  # 0 to 1: how often a link known like this is right
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """One post as the source shows it."""
@@ -40,9 +52,20 @@ class Post:
     author: str | None = None  # as printed; None where the source shows no name (never guessed)
     time: datetime | None = None
     quotes: tuple[Quote, ...] = ()  # in order of start, not overlapping
-    reply_to: int | None = None  # position of the post answered
-    reply_basis: Literal["markup", "nesting", "number", "quote", "mention"] | None = None
+    replies: tuple[Reply, ...] = ()  # whom it answers, the surest first
     line: int | None = None  # of the source where the post begins, from 1
+    language: str | None = None  # ISO 639-1 code of its own words; None: too few words to tell
+    confidence: float = 1.0  # 0 to 1: that this is one whole post with the right name
+
+    @property
+    def reply_to(self) -> int | None:
+        """Position of the post that it answers before others."""
+        return self.replies[0].to if self.replies else None
+
+    @property
+    def reply_basis(self) -> Basis | None:
+        """How the link of ``reply_to`` is known."""
+        return self.replies[0].basis if self.replies else None
 
     @property
     def own_parts(self) -> list[tuple[int, str]]:
@@ -71,6 +94,32 @@ class Post:
         return found
 
 
+SpanKind = Literal["title", "article", "blurb", "header", "body", "debris", "outside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the source text and what it was read as."""
+
+    start: int  # first character in the decoded source
+    end: int  # one past the last
+    kind: SpanKind  # header: name, date, number; debris: buttons, scores; outside: of the page, not of the thread
+    post: int | None = None  # position of the post that a header or body belongs to
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source was read, for `stance read --explain`."""
+
+    format: str  # "text", "page", "reddit", "disqus-xml", ...: what --format overrides
+    layout: str  # of a text its layout, of a page its platform: what --platform overrides
+    reason: str  # what decided for the layout, in one line
+    confidence: float  # 0 to 1: that posts begin and end where they do and have the right names
+    runner_up: str | None = None  # the layout that came next
+    dropped: tuple[tuple[str, int], ...] = ()  # what was left out, and how often: ("Reply", 12)
+    spans: tuple[Span, ...] = ()  # of a text, all of it in order; of other formats none
+
+
 @dataclass(frozen=True, slots=True)
 class Thread:
     """A saved discussion: the opening text and its posts in source order."""
@@ -84,6 +133,7 @@ class Thread:
     posts: tuple[Post, ...]
     gaps: tuple[str, ...] = ()  # post numbers that the source skips
     warnings: tuple[str, ...] = ()  # what a reader of the result must know, one line each
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)

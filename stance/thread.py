@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stance.files import open_replacing
 from stance.read import read_file
-from stance.records import Post, Quote, Thread
+from stance.records import Post, Quote, Reply, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,11 +117,11 @@ def _find_gaps(posts: Iterable[Post]) -> tuple[str, ...]:
 
 def _link_reply(post: Post) -> Post:
     """The post as an answer to the first post that it quotes, where the source shows no link of its own."""
-    if post.reply_to is not None:
+    if post.replies:
         return post
     for quote in post.quotes:
         if isinstance(quote.source, int):
-            return replace(post, reply_to=quote.source, reply_basis="quote")
+            return replace(post, replies=(Reply(quote.source, "quote"),))
     return post
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import stance.read
+import stance.read.source
 from stance.read import read_file
 from stance.read.text import UNSEEN, read_text
 from stance.records import StanceError, Thread
@@ -186,7 +186,7 @@ def test_path_that_is_no_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_file_over_the_size_bound_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stance.read, "MAXIMUM_BYTES", 2**20)
+    monkeypatch.setattr(stance.read.source, "MAXIMUM_BYTES", 2**20)
     with pytest.raises(StanceError, match="2 MB, more than the 1 MB read as one thread: split it"):
         read_file(save(tmp_path, "a.txt", b"a" * 2**21))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stance.records import Post, Quote, StanceError, Thread
+from stance.records import Post, Quote, Reply, StanceError, Thread
 from stance.thread import link_posts, read_thread, thread_to_json, write_thread
 
 ROOT = Path(__file__).parent.parent
@@ -138,7 +138,7 @@ def test_marked_lines_are_a_quote_with_or_without_a_known_source() -> None:
 
 def test_what_the_source_shows_is_kept() -> None:
     shown = Post(
-        id="1", body=f"{SAID}\n\nNo.", quotes=(Quote(0, 5, None, "markup"),), reply_to=0, reply_basis="nesting"
+        id="1", body=f"{SAID}\n\nNo.", quotes=(Quote(0, 5, None, "markup"),), replies=(Reply(0, "nesting"),)
     )
     thread = make(SAID, "x")
     linked = link_posts(Thread("made", None, None, None, None, None, (thread.posts[0], shown)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stance.records import Post, StanceError, Thread
+from stance.records import Post, Reply, StanceError, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,7 @@ def read_table(text: str, path: Path) -> Thread:
                 body=row.text,
                 author=row.author,
                 time=row.time,
-                reply_to=parent,
-                reply_basis=None if parent is None else "markup",
+                replies=() if parent is None else (Reply(parent, "markup"),),
                 line=row.line,
             )
         )

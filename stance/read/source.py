@@ -1,0 +1,115 @@
+"""A file's bytes to text: what may be read at all, in which encoding, how much of it."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from stance.records import StanceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAXIMUM_BYTES = 64 * 2**20  # a thread of 100,000 long posts; beyond it memory, not time, is the risk
+
+MAGIC = (  # first bytes, what they mean
+    (b"%PDF-", "a PDF file"),
+    (b"PK\x03\x04", "a zip archive (or an office document)"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"PAR1", "a Parquet file"),
+)
+BYTE_ORDER_MARKS = (  # UTF-32 before UTF-16: the little-endian mark of one begins like the other's
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
+MAXIMUM_CONTROL_SHARE = 0.05
+STRAY_BYTES = {  # as _decode_utf8 finds them -> Windows-1252, and Latin-1 for the five values that it leaves open
+    0xDC00 + byte: bytes([byte]).decode("cp1252", errors="ignore") or chr(byte) for byte in range(128, 256)
+}
+# Western European text in Windows-1252 has under a tenth of its bytes above 127; Cyrillic or Chinese in an old
+# encoding has most of them there, and would come out as noise.
+MAXIMUM_LEGACY_SHARE = 0.2
+
+def decode_name(name: str) -> str:
+    """The name with U+FFFD for what is not UTF-8: a file's name may hold bytes that no output can be written with."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def load_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise StanceError(f"{path}: a directory: pass the files in it, e.g. {path}/*.txt")
+        if not stat.S_ISREG(status.st_mode):
+            # A pipe or device would be waited for without end.
+            raise StanceError(f"{path}: not a regular file: save its content to a file and pass that")
+        if status.st_size > MAXIMUM_BYTES:
+            sizes = f"{status.st_size / 2**20:.0f} MB, more than the {MAXIMUM_BYTES // 2**20} MB read as one thread"
+            raise StanceError(f"{path}: {sizes}: split it into its threads")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise StanceError(f"{path}: no such file: check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise StanceError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): check the path"
+        ) from None
+    if not data:
+        raise StanceError(f"{path}: an empty file: save the thread again")
+    return data
+
+
+def decode_bytes(data: bytes, path: Path) -> tuple[str, list[str]]:
+    """The text and what to warn of. No character is lost: a byte that is not UTF-8 is read as Windows-1252."""
+    for start, kind in MAGIC:
+        if data.startswith(start):
+            raise StanceError(f"{path}: {kind}, not text: export the thread as .txt or .jsonl and pass that")
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    warnings: list[str] = []
+    if encoding is None or encoding == "utf-8":
+        _refuse_binary(data, path)
+        text, warnings = _decode_utf8(data.removeprefix(codecs.BOM_UTF8), path)
+    else:
+        try:
+            text = data.decode(encoding).removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            raise StanceError(f"{path}: broken {encoding.upper()}: save the file again as UTF-8") from None
+    if not text.strip():
+        raise StanceError(f"{path}: nothing but blank space: save the thread again")
+    return text, warnings
+
+
+def _refuse_binary(data: bytes, path: Path) -> None:
+    controls = len(data) - len(data.translate(None, CONTROL_BYTES))
+    if b"\0" in data:
+        sign = "it has NUL bytes"
+    elif controls > MAXIMUM_CONTROL_SHARE * len(data):
+        sign = "many control characters"
+    else:
+        return
+    raise StanceError(f"{path}: a binary file ({sign}): export the thread as .txt or .jsonl in UTF-8 and pass that")
+
+
+def _decode_utf8(data: bytes, path: Path) -> tuple[str, list[str]]:
+    try:
+        return data.decode(), []
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+    text = data.decode(errors="surrogateescape")  # a byte that is not UTF-8 is U+DC00 and its value
+    stray = len(data) - len(text.encode(errors="ignore"))
+    if stray > MAXIMUM_LEGACY_SHARE * len(data):
+        raise StanceError(f"{path}:{line}: neither UTF-8 nor Windows-1252: convert it, e.g. iconv -f CP1251 -t UTF-8")
+    # Byte by byte and not the whole file: pages joined from several sources mix both encodings.
+    warning = f"not UTF-8 throughout ({stray} bytes, first on line {line}): those were read as Windows-1252"
+    return text.translate(STRAY_BYTES), [warning]
+
+
