@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 # 1: one row a post, one more for the article; stance, toxicity and sentiment as probabilities; manifest as JSON.
 # 2: mention and evidence.
-SCHEMA_VERSION = 2
+# 3: language; how the thread was read and which languages are judged, in the manifest.
+SCHEMA_VERSION = 3
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
@@ -52,6 +53,7 @@ class Manifest:
     toxicity_threshold: tuple[float, ...]  # probability from which an attribute counts as present, as TOXICITY
     abstain_below: float | None = None  # probability under which no label is given
     errors: Mapping[str, Any] = field(default_factory=dict)  # the tagger's own metrics: data set -> measure -> figures
+    languages: tuple[str, ...] = ()  # that the tagger reads, ISO 639-1; (): any
     mention_threshold: float = 0.5  # probability from which hostile words count as reported or condemned
     source: str | None = None  # path as given
     source_sha256: str | None = None
@@ -60,6 +62,8 @@ class Manifest:
     blurb: str | None = None
     gaps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    layout: str | None = None  # how the source was read: its family and its layout or platform
+    confidence: float | None = None  # 0 to 1, of that reading
     schema: int = SCHEMA_VERSION
 
     @property
@@ -90,6 +94,7 @@ def make_manifest(tagger: Tagger, topic: Topic) -> Manifest:
         mention_threshold=tagger.thresholds.mention,
         abstain_below=tagger.thresholds.stance,
         errors=tagger.errors,
+        languages=tagger.languages,
     )
 
 
@@ -113,6 +118,7 @@ def table_schema() -> pa.Schema:
             ("quotes", pa.list_(quote)),  # source: "article", a position as text, or null: from outside the thread
             ("reply_to", place),
             ("reply_basis", text),
+            ("language", text),  # of the own words, ISO 639-1; null: too few words to tell
             ("words", place),  # judged; null where the row has no tag
             ("stance", pa.list_(judgement)),
             ("toxicity", pa.struct([(name, number) for name in TOXICITY])),
@@ -139,6 +145,7 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
         rows.append(_table_row(thread.id, None, article, article_tag, manifest.sides))
     for position, (post, tag) in enumerate(zip(thread.posts, tags, strict=True)):
         rows.append(_table_row(thread.id, position, post, tag, manifest.sides))
+    reading = thread.reading
     manifest = replace(
         manifest,
         source=thread.source,
@@ -148,6 +155,8 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
         blurb=thread.blurb,
         gaps=thread.gaps,
         warnings=thread.warnings,
+        layout=None if reading is None else f"{reading.format}: {reading.layout}",
+        confidence=None if reading is None else reading.confidence,
     )
     written = json.dumps(asdict(manifest), ensure_ascii=True, sort_keys=True)
     return pa.Table.from_pylist(rows, schema=table_schema().with_metadata({_MANIFEST_KEY: written}))
@@ -179,7 +188,7 @@ def read_manifest(table: pa.Table) -> Manifest:
             "Make it again from the source."
         )
     values["sides"] = tuple(Side(**{**side, "aliases": tuple(side["aliases"])}) for side in values["sides"])
-    for name in ("toxicity_threshold", "gaps", "warnings"):
+    for name in ("toxicity_threshold", "gaps", "warnings", "languages"):
         values[name] = tuple(values[name])
     return Manifest(**values)
 
@@ -251,6 +260,7 @@ def _table_row(thread: str, position: int | None, post: Post, tag: Tag | None, s
         "quotes": [_quote_cell(quote) for quote in post.quotes],
         "reply_to": post.reply_to,
         "reply_basis": post.reply_basis,
+        "language": post.language,
         **({} if tag is None else _tag_cells(post, tag, sides)),
     }
     return {name: _encodable(value) if isinstance(value, str) else value for name, value in row.items()}
@@ -309,7 +319,7 @@ def _contract_row(row: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, A
         **_contract_cells(row),
         **{name: row[name] for name in ("thread", "kind", "position", "number", "author")},
         "time": _time_text(row["time"]),
-        **{name: row[name] for name in ("reply_to", "reply_basis")},
+        **{name: row[name] for name in ("reply_to", "reply_basis", "language")},
         "quotes": quotes,
         **{name: row[name] for name in ("body", "words")},
         "run": dict(run),
@@ -344,7 +354,7 @@ def _csv_cells(row: Mapping[str, Any], sides: Sequence[Side]) -> dict[str, Any]:
     cells["time"] = _time_text(row["time"])
     cells["body"] = row["body"]
     cells["quotes"] = json.dumps(row["quotes"], ensure_ascii=False) if row["quotes"] else None
-    cells |= {name: row[name] for name in ("reply_to", "reply_basis", "words")}
+    cells |= {name: row[name] for name in ("reply_to", "reply_basis", "language", "words")}
     for index, side in enumerate(sides):
         judged = row["stance"][index] if row["stance"] is not None else {}
         cells[f"stance.{side.name}"] = judged.get("label")

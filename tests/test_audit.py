@@ -14,6 +14,7 @@ from stance.tagger import Predictions, Thresholds
 class Rule:
     """A tagger that follows a rule: (text, side) to the position of a label, text to a probability of toxicity."""
 
+    languages = ()
     thresholds = Thresholds(0.4, 0.4, (0.5,) * 5)
 
     def __init__(self, stance, toxic=lambda text: 0.0):

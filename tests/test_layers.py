@@ -16,6 +16,7 @@ ORDER = (
     "records",
     "files",
     "topic",
+    "language",
     "read",
     "thread",
     "tagger",

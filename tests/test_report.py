@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 from lxml import html as lxml_html
 
-from stance.records import SENTIMENTS, STANCES, Judgement, Post, Quote, Side, StanceError, Tag, Thread
+from stance.records import SENTIMENTS, STANCES, Judgement, Post, Quote, Reply, Side, StanceError, Tag, Thread
 from stance.report import write_index, write_report
 from stance.table import Manifest, build_table, read_manifest, read_table
 
@@ -57,7 +57,7 @@ THREAD = Thread(
     blurb=None,
     posts=(
         Post("0", "Hold the line.", "1", "Ann", datetime(2020, 11, 10, 12, 30, tzinfo=UTC)),
-        Post("1", "Hold the line.\n\nNever, you clown.", "3", None, None, (Quote(0, 14, 0, "exact"),), 0, "quote"),
+        Post("1", "Hold the line.\n\nNever, you clown.", "3", None, None, (Quote(0, 14, 0, "exact"),), (Reply(0, "quote"),)),
         Post("2", "Opening\n\nelsewhere\n\nA fact.", "4", "Bo", None,
              (Quote(0, 7, "article", "close"), Quote(9, 18, None, "markup"))),
         Post("3", "Hold the line.", "5", None, None, (Quote(0, 14, 0, "exact"),)),
@@ -208,8 +208,7 @@ def test_hostile_text_stays_text(tmp_path):
             "=" + HOSTILE,
             None,
             (Quote(0, len(HOSTILE), 0, "exact"),),
-            0,
-            "markup",
+            (Reply(0, "markup"),),
         ),
     )
     sides = (Side(HOSTILE + " $\\frac{1}{$ \x07", HOSTILE, "x"), SIDES[1])

@@ -18,6 +18,7 @@ class Fake:
     """A tagger that answers by rule; a rule gives a label, a probability row, or None for "not judged"."""
 
     name, sha256, errors = "fake", "", {}
+    languages = ()
     thresholds = Thresholds(stance=0.5, sentiment=0.5, toxicity=(0.5, 0.5, 0.2, 0.5, 0.5), mention=0.7)
 
     def __init__(self, stance=None, toxicity=None, sentiment=None, mention=None):

@@ -41,6 +41,7 @@ class MadeTagger:
     """Reads SAID: great is favor and positive, bad is against, negative, toxic and mentioned; ``turn`` makes errors."""
 
     name, sha256 = "made", ""
+    languages = ()
     thresholds = Thresholds(0, 0, (0.5,) * 5)
 
     def __init__(self, right=True):

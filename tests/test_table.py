@@ -112,7 +112,7 @@ def test_json_lines_keep_the_contract(table, tmp_path):
     assert first["time"] == "2020-11-10T12:30:00Z"
     assert rows[2]["quotes"][0]["source"] == 0
     assert last["stance"] is None
-    assert all(row["run"]["tagger"] == "minilm" and row["run"]["schema"] == 2 for row in rows)
+    assert all(row["run"]["tagger"] == "minilm" and row["run"]["schema"] == 3 for row in rows)
 
 
 def test_row_of_a_single_text_has_the_same_cells():
@@ -240,14 +240,14 @@ def test_what_is_not_our_table(table, tmp_path):
     other = table.replace_schema_metadata(None)
     pq.write_table(other, tmp_path / "other.parquet")
     key = b"stance.manifest"
-    later = table.schema.metadata[key].replace(b'"schema": 2', b'"schema": 3')
+    later = table.schema.metadata[key].replace(b'"schema": 3', b'"schema": 4')
     pq.write_table(table.replace_schema_metadata({key: later}), tmp_path / "later.parquet")
     pq.write_table(table.replace_schema_metadata({key: b"{"}), tmp_path / "damaged.parquet")
     pq.write_table(table.drop_columns(["words"]), tmp_path / "columns.parquet")
     expected = {
         "text.parquet": "not a Parquet file",
         "other.parquet": "no manifest",
-        "later.parquet": "schema 3",
+        "later.parquet": "schema 4",
         "damaged.parquet": "damaged",
         "columns.parquet": "columns changed",
         "absent.parquet": "no such file",
@@ -258,10 +258,11 @@ def test_what_is_not_our_table(table, tmp_path):
             read_table(tmp_path / name)
 
 
-def test_schema_two_is_what_it_was():
+def test_schema_three_is_what_it_was():
     """Anything that changes here needs a new SCHEMA_VERSION and a line in its history."""
     columns = (
-        "thread kind position id number author time body quotes reply_to reply_basis words stance toxicity sentiment"
+        "thread kind position id number author time body quotes reply_to reply_basis language words stance toxicity "
+        "sentiment"
     )
     assert table_schema().names == [*columns.split(), "mention", "evidence"]
     assert str(table_schema().field("time").type) == "timestamp[us, tz=UTC]"

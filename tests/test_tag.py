@@ -16,6 +16,7 @@ class Recorder:
     """Keeps what it was asked, and answers the same for every text."""
 
     name, sha256, errors = "recorder", "0" * 64, {}
+    languages = ("en",)
     thresholds = Thresholds(stance=0.5, sentiment=0.4, toxicity=(0.5,) * 5)
 
     def __init__(self):
@@ -72,3 +73,21 @@ def test_what_is_not_judged_has_no_label():
 
 def test_a_probability_on_the_threshold_is_enough():
     assert judge(("favor", "against", "none"), (0.5, 0.25, 0.25), 0.5, 1).label == "favor"
+
+
+def test_a_language_that_the_tagger_does_not_read_is_not_judged():
+    german = "Die Soldaten haben das Dorf gestern verlassen und niemand weiß, wohin sie gegangen sind."
+    tagger = Recorder()
+    first, second = tag_texts([german, "They left the village."], TOPIC, tagger)
+    assert tagger.texts == ["They left the village."]
+    assert first.words == 14
+    assert all(judged.label is None for judged in (*first.stance, first.sentiment))
+    assert np.isnan([*first.toxicity, *first.sentiment.probabilities, *first.stance[1].probabilities]).all()
+    assert second.sentiment.label == "positive"
+
+
+def test_a_tagger_of_any_language_judges_all():
+    tagger = Recorder()
+    tagger.languages = ()
+    german = "Die Soldaten haben das Dorf gestern verlassen."
+    assert tag_texts([german], TOPIC, tagger)[0].sentiment.label == "positive"

@@ -102,6 +102,7 @@ class PlainTagger:
     spans: Callable[[str], tuple[tuple[int, int], ...]] | None = None
     sha256: str = ""
     thresholds: Thresholds = ALWAYS
+    languages: tuple[str, ...] = ()
     errors: dict[str, Any] = field(default_factory=dict)
 
     def predict(

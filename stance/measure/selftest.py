@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stance.estimate import wilson_interval
+from stance.language import detect_language
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
-from stance.tag import judge
+from stance.tag import judge, reads
 
 if TYPE_CHECKING:
     from stance.tagger import Predictions, Tagger, Thresholds
@@ -146,8 +147,10 @@ def run_selftest(
     cases = load_cases() if cases is None else cases
     answers: dict[tuple[str, ...], dict[str, Answers]] = {}
     for sides, texts in plan_batches(cases).items():
-        read = read_answers(tagger.predict(texts, sides), texts, sides, tagger.thresholds)
-        answers[sides] = dict(zip(texts, read, strict=True))
+        readable = [text for text in texts if reads(tagger, detect_language(text))]
+        read = read_answers(tagger.predict(readable, sides), readable, sides, tagger.thresholds)
+        abstained: Answers = {"sentiment": None, **{f"toward {side}": None for side in sides}}
+        answers[sides] = dict.fromkeys(texts, abstained) | dict(zip(readable, read, strict=True))
         if advance is not None:
             advance(sum(map(len, answers.values())))
     return [check_case(case, answers[case.sides or SIDES_OF_NONE]) for case in cases]

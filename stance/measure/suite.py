@@ -143,6 +143,7 @@ class Remembered:
         self.name = tagger.name
         self.sha256 = tagger.sha256
         self.thresholds: Thresholds = tagger.thresholds
+        self.languages: tuple[str, ...] = tagger.languages
         self.errors: dict[str, Any] = tagger.errors
         self.unjudged: dict[str, set[str]] = {}
         self._answers: dict[tuple[str, tuple[str, ...]], Answer] = {}

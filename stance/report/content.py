@@ -174,6 +174,12 @@ def list_figure_data(rows: Sequence[Row], manifest: Manifest) -> dict[str, DataT
     }
 
 
+def count_foreign(rows: Sequence[Row], languages: Sequence[str]) -> list[tuple[str, int]]:
+    """How many posts are in each language that the tagger does not read, most first."""
+    found = Counter(row["language"] for row in rows if row["kind"] == "post" and row["language"])
+    return [(language, count) for language, count in found.most_common() if languages and language not in languages]
+
+
 def list_associations(rows: Sequence[Row], manifest: Manifest) -> DataTable | None:
     """Rank correlations of the probability against each side with those of toxicity and negative sentiment."""
     judged = [row for row in judged_posts(rows) if row_heads(row) == HEADS and row["toxicity"]["toxicity"] is not None]

@@ -107,6 +107,7 @@ def _thread_context(rows: Sequence[Row], manifest: Manifest) -> dict[str, Any]:
         "few": 0 < judged < _FEW_POSTS,
         "heads": judged_heads(rows),
         "unjudged": _list_unjudged(rows, manifest),
+        "foreign": content.count_foreign(rows, manifest.languages),
         "marked": any(row["evidence"] is not None for row in rows),
         "words": sum(view.words or 0 for view in posts),
         "abstentions": sum(any(judgement.outcome == "abstained" for judgement in view.stance) for view in posts),

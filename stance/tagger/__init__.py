@@ -44,6 +44,7 @@ class Tagger(Protocol):
     name: str
     sha256: str  # of everything that decides its answers
     thresholds: Thresholds
+    languages: tuple[str, ...]  # of the texts that it judges, as ISO 639-1; (): any
     errors: dict[str, Any]  # what it scored: data set -> measure -> {value, low, high, n}
 
     def predict(

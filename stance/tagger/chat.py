@@ -70,6 +70,7 @@ class ChatTagger:
     """One model behind one URL (see ``stance.tagger.Tagger``). StanceError where the endpoint cannot be used."""
 
     thresholds = THRESHOLDS
+    languages: tuple[str, ...] = ()  # whatever the model reads
 
     def __init__(self, url: str, model: str, key: str, budget: int, cache: Path) -> None:
         self.url = url

@@ -55,6 +55,7 @@ class HubTagger:
     """One model for each of some kinds (see ``stance.tagger.Tagger``)."""
 
     thresholds = THRESHOLDS
+    languages: tuple[str, ...] = ()  # whatever the models read
 
     def __init__(self, models: Sequence[Model]) -> None:
         self.models = {model.kind: model for model in models}

@@ -70,6 +70,7 @@ class Settings:
     window: int  # tokens of a text that are read at once; what training cut texts to
     calibration: dict[str, Calibration]  # by head, as LABELS; a head that is not there is not judged
     thresholds: Thresholds
+    languages: tuple[str, ...] = ("en",)  # of the texts that it was trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ class FolderTagger:
         self.tokenizer = tokenizer
         self.name = settings.name
         self.thresholds = settings.thresholds
+        self.languages = settings.languages
         self.sha256 = ""
         self.errors: dict[str, Any] = {}
         self.bf16 = runs_bf16()
@@ -298,7 +300,9 @@ def parse_settings(values: dict[str, Any]) -> Settings:
     }
     limits = values["thresholds"]
     thresholds = Thresholds(**{**limits, "toxicity": tuple(limits["toxicity"])})
-    settings = Settings(values["name"], Shape(**values["shape"]), values["window"], calibration, thresholds)
+    languages = tuple(values.get("languages", ("en",)))
+    shape = Shape(**values["shape"])
+    settings = Settings(values["name"], shape, values["window"], calibration, thresholds, languages)
     check_settings(settings)
     return settings
 
