@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stance.records import StanceError, Topic
+from stance.records import StanceError, Thread, Topic
 from stance.tagger import SHIPPED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from stance.measure.evaluate import Result
+    from stance.read import Options
     from stance.tagger import Tagger
 
 app = typer.Typer(
@@ -31,9 +35,17 @@ TopicName = Annotated[str, typer.Option("--topic", help="A shipped topic or a TO
 TaggerName = Annotated[str, typer.Option("--tagger", help="A shipped one, a folder, hub:NAME or openai:URL#MODEL.")]
 Data = Annotated[Path, typer.Option("--data", help="The folder of data sets (stance/, toxicity/, ... inside).")]
 
+Format = Annotated[str | None, typer.Option("--format", help="text, page, rows, csv, reddit, ...; else by the file.")]
+Layout = Annotated[str | None, typer.Option("--platform", help="Of a page its platform, of a text its layout.")]
+ColumnNames = Annotated[
+    list[str] | None, typer.Option("--column", help="Of a table: text=body, author=user, id=, time=, thread=.")
+]
+MaxSize = Annotated[int | None, typer.Option("--max-size", min=1, help="MB that are unpacked and read at most.")]
+
 TOPIC = "karabakh-2020"
 GOLD = Path("tests/gold/seed_labels.jsonl")
 SEED = Path("seeds/karabakh-2020.txt")
+MOST_NAME = 80  # characters of a folder's name; file systems take 255 bytes
 
 
 def main() -> None:
@@ -57,57 +69,62 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the pages; one folder a thread.")],
     topic: TopicName = TOPIC,
     tagger: TaggerName = SHIPPED,
+    form: Format = None,
+    layout: Layout = None,
+    column: ColumnNames = None,
+    max_size: MaxSize = None,
 ) -> None:
     """Read, tag and report threads: a page each with tables and figures, and an index over several."""
     from stance.report import write_index, write_report
+    from stance.table import read_manifest
     from stance.tagger import load_tagger
     from stance.topic import load_topic
 
-    sides, paths = load_topic(topic), list_files(files)
-    names = folder_names(paths)
+    sides, paths, options = load_topic(topic), list_files(files), read_options(form, layout, column, max_size)
     loaded = load_tagger(tagger)
-    made: list[tuple[pa.Table, Path]] = []
+    made: dict[str, pa.Table] = {}  # by the name of the folder
     failures: list[tuple[str, str]] = []
-    with show_progress("threads", len(paths)) as advance:
-        for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
+    with show_progress("files", len(paths)) as advance:
+        for number, path in enumerate(paths, start=1):
             try:
-                table = make_table(path, sides, loaded)
-                write_report(table, output / name)
-                made.append((table, output / name))
+                for table in make_tables(path, options, sides, loaded):
+                    name = name_folder(read_manifest(table).thread_id, made)
+                    write_report(table, output / name)
+                    made[name] = table
             except StanceError as error:
                 fail(error)
                 failures.append((str(path), str(error)))
             advance(number)
-    if len(paths) > 1 and made:
-        write_index(made, failures, output)
+    if made and len(made) + len(failures) > 1:
+        write_index([(table, output / name) for name, table in made.items()], failures, output)
         typer.echo(output / "index.html")
-    for _, folder in made:
-        typer.echo(folder / "index.html")
+    for name in made:
+        typer.echo(output / name / "index.html")
     if failures:
         raise typer.Exit(2)
 
 
 @app.command()
 def read(
-    file: Annotated[Path, typer.Argument(help="A saved thread.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .json file; else a summary.")] = None,
+    file: Annotated[Path, typer.Argument(help="A saved thread, an export, or a ConvoKit folder.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .json, a .jsonl (a thread a line) or a ConvoKit folder.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say how it was read, and how surely.")] = False,
+    form: Format = None,
+    layout: Layout = None,
+    column: ColumnNames = None,
+    max_size: MaxSize = None,
 ) -> None:
-    """Read a thread into posts with authors, quotes and replies, and write it as JSON."""
-    from stance.thread import read_thread, write_thread
+    """Read threads into posts with authors, quotes and replies, and write them."""
+    from stance.thread import read_threads, write_threads
 
-    thread = read_thread(file)
-    for warning in thread.warnings:
-        typer.echo(f"{file}: {warning}", err=True)
+    found = read_threads(file, read_options(form, layout, column, max_size))
+    shown = show_threads(found, file, explain)
     if output is not None:
-        write_thread(thread, output)
-        return
-    named = sum(post.author is not None for post in thread.posts)
-    quotes = sum(len(post.quotes) for post in thread.posts)
-    replies = sum(post.reply_to is not None for post in thread.posts)
-    found = f"{len(thread.posts)} posts, {named} with a name, {quotes} quotes, {replies} replies"
-    typer.echo(f"{thread.title or thread.id}: {found}")
-    if thread.gaps:
-        typer.echo(f"missing numbers: {', '.join(thread.gaps)}")
+        write_threads(shown, output)
+    else:
+        deque(shown, maxlen=0)
 
 
 @app.command()
@@ -116,12 +133,16 @@ def tag(
     output: Annotated[Path, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file.")],
     topic: TopicName = TOPIC,
     tagger: TaggerName = SHIPPED,
+    form: Format = None,
+    layout: Layout = None,
+    column: ColumnNames = None,
+    max_size: MaxSize = None,
 ) -> None:
     """Tag posts with stance toward each side, toxicity and sentiment, and write a table.
 
-    From .jsonl to .jsonl each row stands alone; everything else is read as one thread.
+    From .jsonl to .jsonl each row stands alone; everything else is read as threads.
     """
-    from stance.table import write_table
+    from stance.table import join_tables, write_table
     from stance.tagger import load_tagger
     from stance.topic import load_topic
 
@@ -130,7 +151,8 @@ def tag(
         tag_rows(file, output, sides, tagger)
     else:
         with show_progress(f"posts of {file.name}", None) as advance:
-            write_table(make_table(file, sides, load_tagger(tagger), advance), output)
+            options = read_options(form, layout, column, max_size)
+            write_table(join_tables(list(make_tables(file, options, sides, load_tagger(tagger), advance))), output)
 
 
 @app.command()
@@ -251,6 +273,39 @@ def train(
     typer.echo(train_tagger(data, output, run, recipe or RECIPE, lambda line: typer.echo(str(line), err=True)))
 
 
+def show_threads(threads: Iterable[Thread], file: Path, explain: bool) -> Iterator[Thread]:
+    """The threads as they are, each told of in a line and its warnings on stderr."""
+    from stance.read.explain import explain_thread
+
+    for thread in threads:
+        for warning in thread.warnings:
+            typer.echo(f"{file}: {warning}", err=True)
+        named = sum(post.author is not None for post in thread.posts)
+        quotes = sum(len(post.quotes) for post in thread.posts)
+        replies = sum(post.reply_to is not None for post in thread.posts)
+        counts = f"{len(thread.posts)} posts, {named} with a name, {quotes} quotes, {replies} replies"
+        typer.echo(f"{' '.join((thread.title or thread.id).split())}: {counts}")
+        if thread.gaps:
+            typer.echo(f"missing numbers: {', '.join(thread.gaps)}")
+        for line in explain_thread(thread) if explain else ():
+            typer.echo(f"  {line}")
+        yield thread
+
+
+def read_options(form: str | None, layout: str | None, column: Sequence[str] | None, max_size: int | None) -> Options:
+    """The flags about reading as one record."""
+    from dataclasses import fields
+
+    from stance.read import Columns, Options
+
+    named = dict(pair.split("=", 1) for pair in column or () if "=" in pair)
+    known = [field.name for field in fields(Columns)]
+    if len(named) < len(column or ()) or not named.keys() <= {*known}:
+        given = " ".join(column or ())
+        raise StanceError(f"--column {given}: write PART=COLUMN, once each, PART being one of {', '.join(known)}")
+    return Options(form, layout, Columns(**named), None if max_size is None else max_size * 2**20)
+
+
 def list_files(paths: Sequence[Path]) -> list[Path]:
     """The files themselves, and the readable kinds in the folders, in order of name."""
     from stance.read import ENDINGS
@@ -267,28 +322,24 @@ def list_files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def folder_names(paths: Sequence[Path]) -> list[str]:
-    """One folder name a file: its stem, with a number behind it where two files share one."""
-    names: list[str] = []
-    for path in paths:
-        name, count = path.stem, 2
-        while name in names:
-            name, count = f"{path.stem}-{count}", count + 1
-        names.append(name)
-    return names
+def name_folder(thread: str, taken: Container[str]) -> str:
+    """A folder's name for a thread's id, with a number behind it where another thread has that name."""
+    plain = re.sub(r"[^\w.-]+", "-", thread)[:MOST_NAME].strip(".-") or "thread"
+    names = itertools.chain([plain], (f"{plain}-{count}" for count in itertools.count(2)))
+    return next(name for name in names if name not in taken)
 
 
-def make_table(
-    path: Path, topic: Topic, tagger: Tagger, advance: Callable[[int], None] | None = None
-) -> pa.Table:
-    """Read and tag one thread; ``advance`` hears how many texts are tagged."""
+def make_tables(
+    path: Path, options: Options, topic: Topic, tagger: Tagger, advance: Callable[[int], None] | None = None
+) -> Iterator[pa.Table]:
+    """Read and tag the threads of a file; ``advance`` hears how many texts of a thread are tagged."""
     from stance.table import build_table, make_manifest
     from stance.tag import tag_thread
-    from stance.thread import read_thread
+    from stance.thread import read_threads
 
-    thread = read_thread(path)
-    tags, article = tag_thread(thread, topic, tagger, advance)
-    return build_table(thread, tags, article, make_manifest(tagger, topic))
+    for thread in read_threads(path, options):
+        tags, article = tag_thread(thread, topic, tagger, advance)
+        yield build_table(thread, tags, article, make_manifest(tagger, topic))
 
 
 def tag_rows(file: Path, output: Path, topic: Topic, tagger: str) -> None:

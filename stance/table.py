@@ -162,6 +162,17 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
     return pa.Table.from_pylist(rows, schema=table_schema().with_metadata({_MANIFEST_KEY: written}))
 
 
+def join_tables(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all tables of one run, in order; of several threads the manifest has no title, gaps or warnings."""
+    import pyarrow as pa
+
+    if len(tables) == 1:
+        return tables[0]
+    manifest = replace(read_manifest(tables[0]), thread_id="", title=None, blurb=None, gaps=(), warnings=())
+    written = json.dumps(asdict(replace(manifest, layout=None, confidence=None)), ensure_ascii=True, sort_keys=True)
+    return pa.concat_tables(tables).replace_schema_metadata({_MANIFEST_KEY: written})
+
+
 def post_row(
     post_id: str | float | None, post: Post, tag: Tag, sides: Sequence[Side], run: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

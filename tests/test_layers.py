@@ -18,6 +18,8 @@ ORDER = (
     "topic",
     "language",
     "read",
+    "quotes",
+    "replies",
     "thread",
     "tagger",
     "tag",
@@ -57,7 +59,7 @@ MOST_LINES = 400
 MOST_PARAMETERS = 6
 LONGER: set[str] = set()  # modules that may have more lines; say why beside each
 # "module.function" that may have more parameters; say why beside each
-WIDER = {"stance.cli.evaluate"}  # each flag is a parameter
+WIDER = {f"stance.cli.{name}" for name in ("evaluate", "read", "report", "tag")}  # each flag is a parameter
 HELP_SECONDS = 0.4
 
 

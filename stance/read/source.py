@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -12,17 +14,14 @@ from stance.records import StanceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAXIMUM_BYTES = 64 * 2**20  # a thread of 100,000 long posts; beyond it memory, not time, is the risk
+HEAD = 4096  # bytes of a page that may name its encoding
+CHARSET = re.compile(rb"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 
 MAGIC = (  # first bytes, what they mean
     (b"%PDF-", "a PDF file"),
-    (b"PK\x03\x04", "a zip archive (or an office document)"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"PAR1", "a Parquet file"),
 )
 BYTE_ORDER_MARKS = (  # UTF-32 before UTF-16: the little-endian mark of one begins like the other's
     (codecs.BOM_UTF8, "utf-8"),
@@ -40,32 +39,50 @@ STRAY_BYTES = {  # as _decode_utf8 finds them -> Windows-1252, and Latin-1 for t
 # encoding has most of them there, and would come out as noise.
 MAXIMUM_LEGACY_SHARE = 0.2
 
+
 def decode_name(name: str) -> str:
     """The name with U+FFFD for what is not UTF-8: a file's name may hold bytes that no output can be written with."""
     return os.fsencode(name).decode(errors="replace")
 
 
-def load_bytes(path: Path) -> bytes:
+def check_file(path: Path) -> None:
+    """StanceError for what is no regular file or has nothing in it."""
     try:
         status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise StanceError(f"{path}: a directory: pass the files in it, e.g. {path}/*.txt")
-        if not stat.S_ISREG(status.st_mode):
-            # A pipe or device would be waited for without end.
-            raise StanceError(f"{path}: not a regular file: save its content to a file and pass that")
-        if status.st_size > MAXIMUM_BYTES:
-            sizes = f"{status.st_size / 2**20:.0f} MB, more than the {MAXIMUM_BYTES // 2**20} MB read as one thread"
-            raise StanceError(f"{path}: {sizes}: split it into its threads")
-        data = path.read_bytes()
     except FileNotFoundError:
         raise StanceError(f"{path}: no such file: check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise StanceError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): check the path"
-        ) from None
-    if not data:
+        reason = getattr(error, "strerror", None) or error
+        raise StanceError(f"{path}: cannot be read ({reason}): check the path") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise StanceError(f"{path}: a directory: pass the files in it, e.g. {path}/*.txt")
+    if not stat.S_ISREG(status.st_mode):
+        # A pipe or device would be waited for without end.
+        raise StanceError(f"{path}: not a regular file: save its content to a file and pass that")
+    if not status.st_size:
         raise StanceError(f"{path}: an empty file: save the thread again")
-    return data
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of the bytes as they are, packed or not."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def decode_page(data: bytes, path: Path) -> tuple[str, list[str]]:
+    """As ``decode_bytes``, in the encoding that the page names where it is not UTF-8."""
+    named = CHARSET.search(data[:HEAD])
+    if named is None or data.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
+        return decode_bytes(data, path)
+    try:
+        data.decode("utf-8")  # what is UTF-8 by its bytes is that, whatever the page says
+        return decode_bytes(data, path)
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode(named[1].decode("ascii"), "replace"), []
+    except (LookupError, UnicodeError):  # no encoding, or one of other things than text
+        return decode_bytes(data, path)
 
 
 def decode_bytes(data: bytes, path: Path) -> tuple[str, list[str]]:

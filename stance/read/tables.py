@@ -1,92 +1,202 @@
-"""Tables of posts: JSON lines, a row {"id", "author", "text", "time", "reply_to"} a post, only the text required."""
+"""Tables of posts, a row a post: JSON lines, CSV and Parquet, their columns named by the user or known by name.
+
+In JSON lines, our own form, a broken row is an error with its line. CSV and Parquet come from elsewhere: there a broken
+row is left out with a warning, and so is, in every table, a value of a column that nobody asked for.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import math
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
-from stance.records import Post, Reply, StanceError, Thread
+from stance.read.rows import (
+    Columns,
+    Identifier,
+    Links,
+    Row,
+    find_columns,
+    find_parents,
+    group_rows,
+    make_thread,
+    name_thread,
+    part_doubles,
+    read_parts,
+    read_values,
+    repair_surrogates,
+    show,
+)
+from stance.records import StanceError, Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-Identifier = str | int | float | None  # as JSON has it; None: the row shows none
+__all__ = [
+    "Columns",
+    "Identifier",
+    "Links",
+    "Row",
+    "find_parents",
+    "read_csv",
+    "read_json_lines",
+    "read_parquet",
+    "read_table",
+    "repair_surrogates",
+    "split_rows",
+]
+
+MAXIMUM_FIELD = 2**24  # characters in a CSV cell; a quotation mark that is never closed takes in the rest of the file
+DELIMITERS = (",", ";", "\t")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table, checked."""
-
-    line: int  # from 1
-    id: Identifier
-    text: str
-    author: str | None
-    time: datetime | None  # aware, UTC
-    reply_to: Identifier  # the id of the row answered
-
-
-def read_table(text: str, path: Path) -> Thread:
-    """The rows as one thread in file order; a post's body is its row's text unchanged.
+def read_table(text: str, path: Path, columns: Columns | None = None) -> Thread:
+    """The JSON lines as one thread in file order; a post's body is its row's text unchanged.
 
     Raises StanceError, with the line, for a broken row or an id that a row before has.
     """
-    rows = list(split_rows(text, path))
-    positions = _number_rows(rows, path)
-    posts, missing = [], []
-    for position, row in enumerate(rows):
-        parent = None if row.reply_to is None else positions.get(str(row.reply_to))
-        if parent == position or (parent is None and row.reply_to is not None):
-            missing.append(row.line)
-            parent = None
-        posts.append(
-            Post(
-                id=_whole(str(position if row.id is None else row.id)),
-                body=row.text,
-                author=row.author,
-                time=row.time,
-                replies=() if parent is None else (Reply(parent, "markup"),),
-                line=row.line,
-            )
-        )
-    warnings = []
-    if missing:
-        warnings.append(f"{len(missing)} reply_to with no other row of that id (first on line {missing[0]}): left open")
-    return Thread(
-        id=path.stem,
-        source=str(path),
-        sha256=None,
-        title=None,
-        article=None,
-        blurb=None,
-        posts=tuple(posts),
-        warnings=tuple(warnings),
-    )
+    return make_thread(list(split_rows(text, path, columns)), path, "jsonl")
 
 
-def split_rows(text: str, path: Path) -> Iterator[Row]:
+def read_json_lines(text: str, path: Path, columns: Columns | None = None) -> Iterator[Thread]:
+    """The JSON lines as a thread for each value of the thread column, in the order in which those come up."""
+    groups = group_rows(split_rows(text, path, columns))
+    return (name_thread(make_thread(rows, path, "jsonl"), key) for key, rows in groups.items())
+
+
+def read_csv(text: str, path: Path, columns: Columns | None = None) -> Iterator[Thread]:
+    """The threads in a CSV table with a header; what divides its cells is found out."""
+    lines = list(io.StringIO(text, newline=""))  # line ends inside a cell stay as they are
+    tables = [(delimiter, _split_csv(lines[:1], delimiter)) for delimiter in DELIMITERS]
+    delimiter = max(tables, key=lambda table: _rate_header(table[1], columns))[0]
+    records = _split_csv(lines, delimiter)
+    names = [name.strip() for name in (records[0][1] if records else None) or ()]
+    found = _require_text(names, columns, path)
+    rows, broken = [], []
+    for line, cells in records[1:]:
+        if cells is None or len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
+            broken.append(line)
+        elif any(cell.strip() for cell in cells):
+            rows.append(read_values(dict(zip(names, cells, strict=False)), found, line))
+    return _make_threads(rows, path, "csv", broken)
+
+
+def read_parquet(path: Path, columns: Columns | None = None, most: int | None = None) -> Iterator[Thread]:
+    """The threads in a Parquet table. StanceError if the columns read take more than `most` bytes unpacked."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: list[Row] = []
+    broken: list[int] = []
+    try:
+        with pq.ParquetFile(path) as file:
+            found = _require_text(file.schema_arrow.names, columns, path)
+            wanted = [name for name in _list_names(found) if name in file.schema_arrow.names]
+            _check_size(file.metadata, wanted, path, most)
+            for batch in file.iter_batches(batch_size=4096, columns=wanted):
+                columns_read = [_list_values(batch.column(name)) for name in wanted]
+                for cells in zip(*columns_read, strict=True):
+                    line = len(rows) + len(broken) + 1
+                    values = dict(zip(wanted, cells, strict=True))
+                    if isinstance(values[found.text or ""], str):
+                        rows.append(read_values(values, found, line))
+                    else:
+                        broken.append(line)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise StanceError(f"{path}: not a Parquet file that can be read ({reason}): write it again") from None
+    return _make_threads(rows, path, "parquet", broken)
+
+
+def split_rows(text: str, path: Path, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a JSON-lines text in order, blank lines passed over. StanceError names the line of a broken row."""
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
-            yield _parse_row(content, f"{path}:{line}", line)
+            yield _parse_row(content, f"{path}:{line}", line, columns or Columns())
 
 
-def _number_rows(rows: list[Row], path: Path) -> dict[str, int]:
-    """The position of every id, as text: in a thread 7 and "7" are the same id."""
-    positions: dict[str, int] = {}
-    for position, row in enumerate(rows):
-        key = str(position if row.id is None else row.id)
-        if key in positions:
-            first = rows[positions[key]].line
-            raise StanceError(f"{path}:{row.line}: id {_show(key)} is taken by line {first}: give each row its own id")
-        positions[key] = position
-    return positions
+def _make_threads(rows: list[Row], path: Path, form: str, broken: list[int]) -> Iterator[Thread]:
+    """The rows of a table from elsewhere as threads; what is wrong with the file is said with the first."""
+    if not rows:
+        raise StanceError(f"{path}: a table without a row that can be read: check how its cells are divided and quoted")
+    warnings = []
+    if broken:
+        warnings.append(f"{len(broken)} rows that do not fit the header (first on line {broken[0]}): left out")
+    for key, group in group_rows(rows).items():
+        single, doubles = part_doubles(group)
+        if doubles:
+            warnings.append(f"{doubles} ids that a row before has: each was given another")
+        thread = name_thread(make_thread(single, path, form), key)
+        yield replace(thread, warnings=(*warnings, *thread.warnings))
+        warnings = []
 
 
-def _parse_row(content: str, where: str, line: int) -> Row:
+def _require_text(names: Sequence[str], columns: Columns | None, path: Path) -> Columns:
+    found = find_columns(tuple(names), columns or Columns())
+    absent = [name for name in _list_names(columns or Columns()) if name not in names]
+    if found.text is None or absent:
+        problem = f"no column {show(absent[0])}" if absent else "no column holds the posts' text"
+        shown = ", ".join(map(show, names[:12])) + (", ..." if len(names) > 12 else "")
+        raise StanceError(f"{path}: {problem}: name the right one of {shown or 'an empty header'}")
+    return found
+
+
+def _list_names(columns: Columns) -> list[str]:
+    """The names given, each once."""
+    return list(dict.fromkeys(filter(None, (getattr(columns, field.name) for field in fields(columns)))))
+
+
+def _rate_header(records: list[tuple[int, list[str] | None]], columns: Columns | None) -> tuple[bool, int]:
+    cells = [cell.strip() for cell in (records[0][1] if records else None) or ()]
+    return find_columns(tuple(cells), columns or Columns()).text in cells, len(cells)
+
+
+def _split_csv(lines: list[str], delimiter: str) -> list[tuple[int, list[str] | None]]:
+    """The line and the cells of each row that is not blank; None for the cells of a broken one.
+
+    After a broken row it goes on with the line after that row's first: a quotation mark left open costs one row.
+    """
+    records: list[tuple[int, list[str] | None]] = []
+    begin = 0
+    limit = csv.field_size_limit(MAXIMUM_FIELD)
+    try:
+        while begin < len(lines):
+            start = begin
+            reader = csv.reader(map(lines.__getitem__, range(start, len(lines))), delimiter=delimiter, strict=True)
+            try:
+                for cells in reader:
+                    if cells:
+                        records.append((begin + 1, cells))
+                    begin = start + reader.line_num
+            except csv.Error:
+                records.append((begin + 1, None))
+                begin += 1
+    finally:
+        csv.field_size_limit(limit)
+    return records
+
+
+def _check_size(metadata: Any, wanted: list[str], path: Path, most: int | None) -> None:
+    """StanceError if the file says of itself that the columns are more than was allowed."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted)
+    if most is not None and size > most:
+        raise StanceError(f"{path}: more than {most / 2**20:.0f} MB unpacked: split it, or raise --max-size")
+
+
+def _list_values(column: Any) -> list[object]:
+    """The column's values; of a time, no more than millionths of a second, which is all that Python has."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    return [None if value != value else value for value in column.to_pylist()]  # NaN is pandas' way to leave out
+
+
+def _parse_row(content: str, where: str, line: int, columns: Columns) -> Row:
     try:
         row = json.loads(content, parse_constant=_refuse_constant)
     except RecursionError:
@@ -94,59 +204,16 @@ def _parse_row(content: str, where: str, line: int) -> Row:
     except json.JSONDecodeError as error:
         raise StanceError(f"{where}: not JSON ({error.msg}, column {error.colno}): write one object a line") from None
     except ValueError as error:  # NaN, or a number of more digits than Python converts
-        raise StanceError(f"{where}: not JSON ({_show(str(error))}): write one object a line") from None
+        raise StanceError(f"{where}: not JSON ({show(str(error))}): write one object a line") from None
     if not isinstance(row, dict):
         raise StanceError(f'{where}: not an object: write {{"id": ..., "author": ..., "text": ...}}')
-    text, author = row.get("text"), row.get("author")
-    if not isinstance(text, str):
-        problem = '"text" is not a string' if "text" in row else 'no "text"'
+    found = find_columns(tuple(row), columns)
+    name = found.text or "text"
+    if not isinstance(row.get(name), str):
+        problem = f'"{name}" is not a string' if name in row else f'no "{name}"'
         raise StanceError(f"{where}: {problem}: every row needs the post's text as a string")
-    if author is not None and not isinstance(author, str):
-        raise StanceError(f'{where}: "author" is not a string: write the name, or null where none is shown')
-    return Row(
-        line=line,
-        id=_check_identifier(row, "id", where),
-        text=_whole(text),
-        author=_whole(author.strip()) or None if author else None,
-        time=_parse_time(row.get("time"), where),
-        reply_to=_check_identifier(row, "reply_to", where),
-    )
-
-
-def _check_identifier(row: dict[str, object], key: str, where: str) -> Identifier:
-    value = row.get(key)
-    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):  # 1e999 is valid JSON and becomes an infinity
-        return value
-    raise StanceError(f'{where}: "{key}" is neither a string nor a number: write one, or leave it out')
-
-
-def _parse_time(value: object, where: str) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        time = datetime.fromisoformat(value)  # type: ignore[arg-type]
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):  # OverflowError: year 1 or 9999 moved across its edge
-        raise StanceError(
-            f'{where}: "time" {_show(str(value))} is not ISO 8601: write e.g. "2020-11-10T12:00:00Z", or null'
-        ) from None
-
-
-def _whole(text: str) -> str:
-    """The text with U+FFFD for half a surrogate pair, which no encoder or tokenizer accepts. Its length stays."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
-    return text
+    return read_parts(row, replace(found, text=name), line, (where, columns))
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
-
-
-def _show(text: str) -> str:
-    """A short form in one line, for a message."""
-    return ascii(text if len(text) <= 40 else text[:40] + "...")

@@ -85,7 +85,8 @@ Texts of these sets are not part of this folder; `own/` is in `stance/train/data
 ## What it gets wrong, and what it must not be used for
 - Sarcasm, stance by allusion and irony of support are often missed: see the families of the self-test.
 - It takes sides where a post only analyses: see the precision of favor and against in `forum_dev` and `authored_dev`.
-- Other languages than English: it does not know that it cannot read them.
+- Other languages than English: the program tells the language and leaves such posts unjudged; few words, and English
+  with words of another language in it, pass for English.
 - Sides far from the topics it was trained on are harder: compare the rows of `vast`, `forum_dev` and `authored_dev`.
 - A share of predicted labels is not a measurement: label a random sample by hand before you cite one.
 - Do not let it hide, ban or rank people without a person who reads the post.

@@ -1,0 +1,254 @@
+"""Whose words each stretch of a post is.
+
+A quote that nothing marks is found by its words: `Earlier` keeps every run of some words that an earlier post, or the
+article, has as its own, and a stretch of a later post that follows such a run far enough is a quote of it. Quoted words
+are not kept, so the source is always the post that said them first, never one that repeats them. A quote that the page
+or the text marks is one in any case; its words say only whose it is.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from stance.quotes.earlier import LONG, RUN, WORD, Earlier, Source, Stretch, Word, follow_all, split_words
+from stance.quotes.marks import Mark, find_marks, widen_quote
+from stance.records import Post, Quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LINE = re.compile(r"[^\r\n]+")
+SENTENCE_END = re.compile(r"[.!?…]+[\"”’')\]]*\s")
+BEFORE = re.compile(r"[\"“‘'«<(\[…]{1,3}\Z|\.{2,5}\Z")  # belongs to the quote that begins right after it
+AFTER = re.compile(r"[.!?…\"”’'»)\]]{1,5}(?!\w)")  # and to one that ends right before
+
+# What a stretch must be to count as a quote. A line of its own is a quoter's habit and needs few words; with an edit it
+# needs more (an answer may turn a short line round: "should stay open", "should stay closed"); a sentence inside a line
+# more again, and a part of a sentence only what chance does not bring about.
+LINE_SHARE = 0.8  # of a line's words, from one source
+EDITED_WORDS = 8
+SENTENCE_WORDS = 6
+MAXIMUM_REST = 12  # words of a line that are not the source's
+
+
+class Finder:
+    """Finds the quotes of a thread's posts, which must be asked for in order."""
+
+    def __init__(self, posts: Sequence[Post], opening: str) -> None:
+        self._posts = posts
+        self._authors = {" ".join(post.author.casefold().split()) for post in posts if post.author}
+        self._numbers: dict[str, int] = {}  # of the posts so far, as printed
+        self._earlier = Earlier()
+        self._earlier.add("article", split_words(opening), ())
+        self._bodies: set[tuple[str, ...]] = set()
+
+    def find_quotes(self, position: int) -> Post:
+        """The post with the quotes that it shows, those that its text marks, and those that an earlier text has."""
+        post = self._posts[position]
+        words = split_words(post.body)
+        body = tuple(word.text for word in words)
+        again = body in self._bodies  # sent twice: a copy, not a quote; its first sending stays the source of its words
+        known = [quote for quote in post.quotes if quote.source is not None]
+        marks = [Mark(quote.start, quote.end) for quote in post.quotes if quote.source is None]
+        marks += _leave_out(find_marks(post.body), post.quotes)
+        marks.sort(key=lambda mark: mark.start)
+        stretches = follow_all(body, self._earlier) if marks or not again else []
+        text = _Aligned(post.body, words, stretches)
+        found = [*known, *(quote for mark in marks for quote in self._resolve(mark, text))]
+        found.sort(key=lambda quote: quote.start)
+        if not again:
+            found = self._add_unmarked(found, text)
+            found = _drop_repeats(found, post, self._posts)
+        quotes = _join_quotes(found, post.body)
+        if not again:
+            self._bodies.add(body)
+            self._earlier.add(position, words, quotes)
+        if post.number is not None:
+            self._numbers.setdefault(post.number.strip("# ."), position)
+        return replace(post, quotes=quotes)
+
+    def _resolve(self, mark: Mark, text: _Aligned) -> Iterator[Quote]:
+        """The marked stretch as quotes: divided where its words have several sources."""
+        parts = [part for line in text.divide(mark.start, mark.end) for part in text.split_sentences(line)]
+        sources = [text.judge_marked(first, last) for first, last in parts]
+        source = next((source for source in sources if source is not None), None)
+        if source is None and mark.number is not None:
+            source = self._numbers.get(mark.number)
+        start, end = mark.start, mark.end
+        for (first, last), its in zip(parts, sources, strict=True):
+            if its is not None and its != source:
+                yield Quote(start, text.find_edge(first), source, "markup")
+                start, source = text.find_edge(first), its
+        yield Quote(start, end, source, "markup")
+
+    def _add_unmarked(self, marked: Sequence[Quote], text: _Aligned) -> list[Quote]:
+        """The marked quotes and, in the lines between them, those that an earlier text has."""
+        quotes: list[Quote] = []
+        edges = [(0, None), *((quote.end, quote) for quote in marked), (len(text.body), None)]
+        for (start, quote), (_, following) in zip(edges, edges[1:], strict=False):
+            if quote is not None:
+                quotes.append(quote)
+            end = following.start if following is not None else len(text.body)
+            for found in text.find_between(start, end):
+                floor = quotes[-1].end if quotes else 0
+                first, last = widen_quote(text.body, found.start, found.end, floor, self._authors)
+                match = found.match if first == found.start else "markup"
+                quotes.append(Quote(max(first, floor), min(last, end), found.source, match))
+        return quotes
+
+
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """A body, its words, and the stretches of them that earlier texts have."""
+
+    body: str
+    words: Sequence[Word]
+    stretches: Sequence[Stretch]
+
+    def divide(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The lines from start to end that hold words, each as its first word and one past its last."""
+        last = bisect_left(self.words, start, key=lambda word: word.start)
+        for line in LINE.finditer(self.body, start, end):
+            first, last = last, bisect_left(self.words, line.end(), lo=last, key=lambda word: word.start)
+            if first < last:
+                yield first, last
+
+    def split_sentences(self, line: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        first, last = line
+        for mark in SENTENCE_END.finditer(self.body, self.words[first].end, self.words[last - 1].start):
+            following = bisect_left(self.words, mark.end(), lo=first, hi=last, key=lambda word: word.start)
+            if first < following < last:
+                yield first, following
+                first = following
+        yield first, last
+
+    def find_edge(self, first: int) -> int:
+        """Where the line begins whose first word that is, or the word."""
+        start = self.words[first].start
+        line = max(self.body.rfind("\n", 0, start), self.body.rfind("\r", 0, start)) + 1
+        return start if WORD.search(self.body, line, start) else line
+
+    def find_between(self, start: int, end: int) -> Iterator[Quote]:
+        """Quotes, in order: lines and sentences that one earlier text covers, and whatever else is long enough."""
+        for first, last in self.divide(start, end):
+            inside = self._select(first, last)
+            if not inside:
+                continue
+            whole = self._judge(first, last, inside, RUN)
+            if whole is not None:
+                yield self._quote_line(whole, start, end)
+                continue
+            spans = [Stretch(max(its.start, first), min(its.end, last), its.source, its.exact) for its in inside]
+            spans = [span for span in spans if span.end - span.start >= LONG]
+            for sentence in self.split_sentences((first, last)):
+                judged = self._judge(*sentence, self._select(*sentence), SENTENCE_WORDS)
+                if judged is not None:
+                    spans.append(judged)
+            yield from (self._quote_part(span) for span in _merge(spans))
+
+    def judge_marked(self, first: int, last: int) -> Source | None:
+        """Whose the words are, half of them at least: that they are marked as quoted is evidence too."""
+        source, shared = _find_source(first, last, self._select(first, last))
+        return source if 2 * shared >= last - first else None
+
+    def _select(self, first: int, last: int) -> Sequence[Stretch]:
+        """The stretches that share a word with those from first to last."""
+        low = bisect_right(self.stretches, first, key=lambda stretch: stretch.end)
+        high = bisect_left(self.stretches, last, key=lambda stretch: stretch.start)
+        return self.stretches[low:high]
+
+    def _judge(self, first: int, last: int, stretches: Sequence[Stretch], least: int) -> Stretch | None:
+        """The words first to last as one stretch if they are a quote: one earlier text has all or most of them."""
+        length = last - first
+        if length < least and not any(stretch.start <= first and stretch.end >= last for stretch in stretches):
+            return None  # few words count only as the end or middle of a longer quote
+        source, shared = _find_source(first, last, stretches)
+        if source is None or shared < max(LINE_SHARE * length, min(length, EDITED_WORDS), length - MAXIMUM_REST):
+            return None
+        return Stretch(first, last, source, shared == length and all(stretch.exact for stretch in stretches))
+
+    def _quote_line(self, line: Stretch, low: int, high: int) -> Quote:
+        """A line's words as a quote, with all that stands beside them on the line."""
+        start = max(self.find_edge(line.start), low)
+        end = LINE.match(self.body, self.words[line.end - 1].start)
+        stop = min(end.end() if end else high, high)
+        kept = self.body[start:stop]
+        start += len(kept) - len(kept.lstrip())
+        return Quote(start, start + len(kept.strip()), line.source, "exact" if line.exact else "close")
+
+    def _quote_part(self, part: Stretch) -> Quote:
+        """Words inside a line as a quote, with the marks that belong to them."""
+        start, end = self.words[part.start].start, self.words[part.end - 1].end
+        before, after = BEFORE.search(self.body, max(start - 5, 0), start), AFTER.match(self.body, end)
+        start, end = before.start() if before else start, after.end() if after else end
+        return Quote(start, end, part.source, "exact" if part.exact else "close")
+
+
+def _merge(spans: Sequence[Stretch]) -> list[Stretch]:
+    """The spans in order and apart: those of one source that meet are one, of others the first keeps its words."""
+    merged: list[Stretch] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.start - span.end)):
+        last = merged[-1] if merged else None
+        if last is None or span.start >= last.end:
+            merged.append(span)
+        elif last.source == span.source:
+            merged[-1] = replace(last, end=max(last.end, span.end), exact=last.exact and span.exact)
+        elif span.end > last.end:
+            merged.append(replace(span, start=last.end))
+    return merged
+
+
+def _find_source(first: int, last: int, stretches: Sequence[Stretch]) -> tuple[Source | None, int]:
+    """The text that has the most of the words first to last, and how many."""
+    shared: dict[Source, int] = {}
+    for stretch in stretches:
+        words = min(stretch.end, last) - max(stretch.start, first)
+        shared[stretch.source] = shared.get(stretch.source, 0) + words
+    source = max(shared, key=lambda source: shared[source], default=None)
+    return source, 0 if source is None else shared[source]
+
+
+def _leave_out(marks: Sequence[Mark], quotes: Sequence[Quote]) -> list[Mark]:
+    """The marks that share no character with the quotes."""
+    ends = [quote.end for quote in quotes]
+    kept = []
+    for mark in marks:
+        after = bisect_right(ends, mark.start)
+        if after == len(quotes) or quotes[after].start >= mark.end:
+            kept.append(mark)
+    return kept
+
+
+def _drop_repeats(quotes: Sequence[Quote], post: Post, posts: Sequence[Post]) -> list[Quote]:
+    """The quotes without the author's own words said again: signatures, slogans, a text posted twice with a line added.
+
+    Own words stay a quote where they touch another's: that is an answer quoted together with what it answered.
+    """
+    blocks: list[list[Quote]] = []
+    for quote in quotes:
+        if blocks and not WORD.search(post.body, blocks[-1][-1].end, quote.start):
+            blocks[-1].append(quote)
+        else:
+            blocks.append([quote])
+
+    def is_repeat(quote: Quote) -> bool:
+        return isinstance(quote.source, int) and quote.match != "markup" and posts[quote.source].author == post.author
+
+    return [quote for block in blocks if post.author is None or not all(map(is_repeat, block)) for quote in block]
+
+
+def _join_quotes(quotes: Sequence[Quote], body: str) -> tuple[Quote, ...]:
+    """The quotes with neighbours of the same source, nothing but blank space and marks between them, made one."""
+    joined: list[Quote] = []
+    for quote in quotes:
+        last = joined[-1] if joined else None
+        alike = last and last.source == quote.source and (last.match == "markup") == (quote.match == "markup")
+        if last and alike and not WORD.search(body, last.end, quote.start):
+            match: Literal["markup", "exact", "close"] = last.match if last.match == quote.match else "close"
+            joined[-1] = Quote(last.start, quote.end, quote.source, match)
+        else:
+            joined.append(quote)
+    return tuple(joined)
