@@ -1,24 +1,254 @@
-"""What answers what."""
+"""Whom a post answers, as its text shows it: by a number, a quote, or a name.
+
+What markup or nesting shows comes from the readers and stays in front. A parent that is not in the thread stays
+missing, and so does whoever is only named: a name links to the latest earlier post of the one author whom it fits.
+"""
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stance.quotes.marks import read_name
 from stance.records import Post, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from stance.records import Basis
+
+# How often links known like this are right on the development threads: `python tests/bench/replies.py` prints them.
+CONFIDENCE: dict[str, tuple[Basis, float]] = {
+    "dated": ("mention", 0.99),  # "Response to NAME, DATE"
+    "number": ("number", 0.97),  # "@9" where posts show their numbers
+    "counted": ("number", 0.9),  # "@9" where they do not
+    "quote": ("quote", 0.95),
+    "named quote": ("mention", 0.9),  # a marked quote whose words nobody said, of a NAME who is in the thread
+    "called": ("mention", 0.9),  # "@NAME", or "NAME," at the start of a paragraph
+    "named": ("mention", 0.7),  # NAME among a post's first words
+}
+
+NUMBER = re.compile(r"(?:[@#]\s?|>>|(?:no|nr)\.\s?|(?:comment|post)\s#?)(?P<number>[0-9]{1,6})(?![\w%]|[.,:/]\w)", re.I)
+DATED = re.compile(
+    r"(?:(?:in )?(?:response|reply|replying) to:?\s+(?P<name>.{1,60}?)(?:,|\s+(?:at|on|-|–|—))"
+    r"|(?P<named>.{1,60}?)\s+(?:at|on)\s)\s*(?P<date>[^0-9]{0,20}[0-9].*)",
+    re.IGNORECASE,
+)
+DATED_LENGTH = 120  # characters of such a line
+WORD = re.compile(r"[^\W_][\w'’.-]*[^\W_]|[^\W_]")
+PARAGRAPH = re.compile(r"[^\r\n]+")
+FIRST_WORDS = 8  # in which a post names whom it answers
+NAME_WORDS = 5  # of the longest name that is looked for
+GREETING = frozenset(
+    (
+        "hi",
+        "hello",
+        "hey",
+        "dear",
+        "thanks",
+        "thank",
+        "you",
+        "yes",
+        "no",
+        "agree",
+        "with",
+        "to",
+        "at",
+        "re",
+        "for",
+        "as",
+    )
+).union(("hallo", "danke", "liebe", "lieber", "ja", "nein", "an"))
 
 
 def link_replies(posts: Sequence[Post], blurb: str | None) -> tuple[Post, ...]:
-    return tuple(_link(post) for post in posts)
+    """The posts with the links that their texts show behind those that they have."""
+    numbers: dict[str, int] = {}  # as printed, digits only -> position, of earlier posts
+    shows_numbers = 2 * sum(_read_number(post) is not None for post in posts) > len(posts)
+    names = _Names(posts, blurb)
+    linked = []
+    for position, post in enumerate(posts):
+        found = _Found(post, position)
+        for number in _find_numbers(post):
+            if shows_numbers:
+                found.add(numbers.get(number), "number")
+            else:
+                found.add(int(number) - 1, "counted")
+        for quote in post.quotes:
+            if isinstance(quote.source, int):
+                found.add(quote.source, "quote")
+            elif quote.source is None and quote.match == "markup":
+                found.add(names.find(read_name(post.body, quote.start, quote.end)), "named quote")
+        for target, kind in names.find_mentions(post):
+            found.add(target, kind)
+        linked.append(found.finish())
+        names.add(position, post)
+        shown = _read_number(post)
+        if shown is not None:
+            numbers.setdefault(shown, position)
+    return tuple(linked)
 
 
-def _link(post: Post) -> Post:
-    if post.replies:
-        return post
-    for quote in post.quotes:
-        if isinstance(quote.source, int):
-            return replace(post, replies=(Reply(quote.source, "quote"),))
-    return post
+class _Found:
+    """The links of a post as they are found; of several to one post the surest stays."""
+
+    def __init__(self, post: Post, position: int) -> None:
+        self._post = post
+        self._position = position
+        self._replies: dict[int, Reply] = {}
+
+    def add(self, target: int | None, kind: str) -> None:
+        basis, confidence = CONFIDENCE[kind]
+        if target is None or not 0 <= target < self._position:
+            return
+        known = self._replies.get(target)
+        if known is None or known.confidence < confidence:
+            self._replies[target] = Reply(target, basis, confidence)
+
+    def finish(self) -> Post:
+        shown = {reply.to for reply in self._post.replies}
+        more = [reply for target, reply in self._replies.items() if target not in shown]
+        more.sort(key=lambda reply: -reply.confidence)
+        return replace(self._post, replies=(*self._post.replies, *more)) if more else self._post
+
+
+def _read_number(post: Post) -> str | None:
+    """The digits of a printed number."""
+    digits = re.search(r"[0-9]{1,9}", post.number or "")
+    return digits[0].lstrip("0") or "0" if digits else None
+
+
+def _find_numbers(post: Post) -> list[str]:
+    """The numbers of posts that a post calls at the start of a paragraph, or ">>12" at that of a line."""
+    found = []
+    for _, part in post.own_parts:
+        for line in PARAGRAPH.finditer(part):
+            match = NUMBER.match(line[0].lstrip())
+            if match:
+                found.append(match["number"].lstrip("0") or "0")
+    # "#1 ... #2 ...": a list of its own points.
+    return [] if len(found) > 1 and found[:2] == ["1", "2"] else found
+
+
+class _Names:
+    """The authors so far: which post of theirs was the last, and by which names they may be called."""
+
+    def __init__(self, posts: Sequence[Post], blurb: str | None) -> None:
+        self._last: dict[str, int] = {}  # full name -> position
+        self._called: dict[str, set[str]] = {}  # a name, full or short -> the full names that it fits
+        self._dated: dict[str, list[int]] = {}  # full name -> positions of all posts
+        self._posts = posts
+        self._common = _find_common_words(posts)
+        writer = [word.casefold() for word in WORD.findall(blurb or "")[:2]]
+        # Who calls the article's author by the first name means no namesake.
+        self._writer = {" ".join(writer), writer[0]} if writer else set()
+
+    def add(self, position: int, post: Post) -> None:
+        if post.author is None:
+            return
+        name = _fold(post.author)
+        if not name:
+            return
+        if name not in self._last:
+            for called in _list_names(name):
+                self._called.setdefault(called, set()).add(name)
+        self._last[name] = position
+        self._dated.setdefault(name, []).append(position)
+
+    def find(self, called: str | None) -> int | None:
+        """The latest post of the one author whom the name fits."""
+        name = self._resolve(_fold(called or ""))
+        return self._last[name] if name is not None else None
+
+    def _resolve(self, called: str) -> str | None:
+        if called in self._last:
+            return called
+        fitting = self._called.get(called, set())
+        return next(iter(fitting)) if len(fitting) == 1 and called not in self._writer else None
+
+    def find_mentions(self, post: Post) -> Iterator[tuple[int, str]]:
+        """The posts that a post answers by name, in order, each with how the name stands."""
+        if not self._last:
+            return
+        first = True
+        for _, part in post.own_parts:
+            for line in PARAGRAPH.finditer(part):
+                yield from self._read_line(line[0].strip(), post, first)
+                first = False
+
+    def _read_line(self, line: str, post: Post, is_first: bool) -> Iterator[tuple[int, str]]:
+        dated = self._find_dated(line)
+        if dated is not None:
+            yield dated, "dated"
+            return
+        words = list(itertools.islice(WORD.finditer(line), (FIRST_WORDS if is_first else 1) + NAME_WORDS))
+        own = _fold(post.author or "")
+        for at in range(min(len(words), FIRST_WORDS if is_first else 1)):
+            for count in range(min(NAME_WORDS, len(words) - at), 0, -1):
+                name = self._resolve(_fold(line[words[at].start() : words[at + count - 1].end()]))
+                if name is None or name == own:
+                    continue
+                kind = self._judge(line, words, at, count)
+                if kind is not None:
+                    yield self._last[name], kind
+                    return
+
+    def _judge(self, line: str, words: Sequence[re.Match[str]], at: int, count: int) -> str | None:
+        """How a name of count words stands in a line from word at; None if it may be no name there."""
+        start, end = words[at].start(), words[at + count - 1].end()
+        before, after = line[:start].rstrip(), line[end:]
+        text = line[start:end]
+        if before.endswith("@"):
+            return "called"
+        divided = re.match(r"\s?(?:[,:;!]|[-–—]\s)|\s*$", after)
+        if at == 0 and divided:
+            return "called"
+        common = count == 1 and (text.casefold() in self._common or not text[0].isupper())
+        if divided and (before.endswith(",") or words[at - 1][0].casefold() in GREETING):
+            return "called" if not common else None
+        return "named" if not common and not text.islower() and len(text) > 2 else None
+
+    def _find_dated(self, line: str) -> int | None:
+        """The post that a line like "Response to NAME, DATE" names: of that author, and of that time if several."""
+        match = DATED.fullmatch(line) if len(line) <= DATED_LENGTH else None
+        if match is None:
+            return None
+        name = self._resolve(_fold(match["name"] or match["named"]))
+        if name is None:
+            return None
+        from stance.read.times import parse_time
+
+        time = parse_time(match["date"].rstrip(" :"))
+        positions = self._dated[name]
+        if time is None:
+            return positions[-1]
+        shown = [(abs((its - time).total_seconds()), -at) for at in positions if (its := self._posts[at].time)]
+        return -min(shown)[1] if shown else positions[-1]
+
+
+def _fold(name: str) -> str:
+    """The words of a name, case folded."""
+    return " ".join(name.casefold().split())
+
+
+def _list_names(name: str) -> Iterator[str]:
+    """What an author may be called: "tim worstall", "timworstall", "tim w", "tim"."""
+    words = WORD.findall(name)
+    yield name
+    yield "".join(words)
+    yield " ".join(words)
+    if len(words) > 1:
+        yield words[0]
+        yield f"{words[0]} {words[1][0]}"
+
+
+def _find_common_words(posts: Sequence[Post]) -> set[str]:
+    """First words of authors' names that the posts also use in lower case: "will", "mark"."""
+    firsts = {word.casefold() for post in posts if post.author for word in WORD.findall(post.author)[:1]}
+    counts: Counter[str] = Counter()
+    for post in posts:
+        counts.update(firsts.intersection(WORD.findall(post.body)))
+    return {word for word, count in counts.items() if count}

@@ -8,6 +8,7 @@ or the text marks is one in any case; its words say only whose it is.
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ class Finder:
         found.sort(key=lambda quote: quote.start)
         if not again:
             found = self._add_unmarked(found, text)
-            found = _drop_repeats(found, post, self._posts)
+            found = _drop_weak(found, post, self._posts)
         quotes = _join_quotes(found, post.body)
         if not again:
             self._bodies.add(body)
@@ -78,7 +79,7 @@ class Finder:
         if source is None and mark.number is not None:
             source = self._numbers.get(mark.number)
         start, end = mark.start, mark.end
-        for (first, last), its in zip(parts, sources, strict=True):
+        for (first, _), its in zip(parts, sources, strict=True):
             if its is not None and its != source:
                 yield Quote(start, text.find_edge(first), source, "markup")
                 start, source = text.find_edge(first), its
@@ -87,16 +88,17 @@ class Finder:
     def _add_unmarked(self, marked: Sequence[Quote], text: _Aligned) -> list[Quote]:
         """The marked quotes and, in the lines between them, those that an earlier text has."""
         quotes: list[Quote] = []
-        edges = [(0, None), *((quote.end, quote) for quote in marked), (len(text.body), None)]
-        for (start, quote), (_, following) in zip(edges, edges[1:], strict=False):
-            if quote is not None:
-                quotes.append(quote)
-            end = following.start if following is not None else len(text.body)
+        start = 0
+        for following in (*marked, None):
+            end = following.start if following else len(text.body)
             for found in text.find_between(start, end):
                 floor = quotes[-1].end if quotes else 0
                 first, last = widen_quote(text.body, found.start, found.end, floor, self._authors)
                 match = found.match if first == found.start else "markup"
                 quotes.append(Quote(max(first, floor), min(last, end), found.source, match))
+            if following:
+                quotes.append(following)
+                start = following.end
         return quotes
 
 
@@ -222,22 +224,39 @@ def _leave_out(marks: Sequence[Mark], quotes: Sequence[Quote]) -> list[Mark]:
     return kept
 
 
-def _drop_repeats(quotes: Sequence[Quote], post: Post, posts: Sequence[Post]) -> list[Quote]:
-    """The quotes without the author's own words said again: signatures, slogans, a text posted twice with a line added.
-
-    Own words stay a quote where they touch another's: that is an answer quoted together with what it answered.
-    """
+def _drop_weak(quotes: Sequence[Quote], post: Post, posts: Sequence[Post]) -> list[Quote]:
+    """The quotes without a line of a few words that touches no other, and without the author's own words said again."""
     blocks: list[list[Quote]] = []
     for quote in quotes:
         if blocks and not WORD.search(post.body, blocks[-1][-1].end, quote.start):
             blocks[-1].append(quote)
         else:
             blocks.append([quote])
+    kept = []
+    for block in blocks:
+        if not any(quote.match == "markup" for quote in block):
+            length = sum(len(WORD.findall(post.body, quote.start, quote.end)) for quote in block)
+            if length < RUN or (_is_repeat(block, post, posts) and not _is_taken_up(block, length, post.body)):
+                continue
+        kept += block
+    return kept
 
-    def is_repeat(quote: Quote) -> bool:
-        return isinstance(quote.source, int) and quote.match != "markup" and posts[quote.source].author == post.author
 
-    return [quote for block in blocks if post.author is None or not all(map(is_repeat, block)) for quote in block]
+def _is_repeat(block: Sequence[Quote], post: Post, posts: Sequence[Post]) -> bool:
+    """Whether all of it is the author's own. Own words beside another's are an answer quoted with what it answered."""
+    sources = {quote.source for quote in block}
+    return post.author is not None and all(
+        isinstance(source, int) and posts[source].author == post.author for source in sources
+    )
+
+
+def _is_taken_up(block: Sequence[Quote], length: int, body: str) -> bool:
+    """Whether own words said again are quoted to go on from them: a signature, a slogan, or a text sent again with a
+    line more, is short or ends the post."""
+    start, end = block[0].start, block[-1].end
+    after = itertools.islice(WORD.finditer(body, end), LONG)
+    line = max(body.rfind("\n", 0, start), body.rfind("\r", 0, start)) + 1
+    return length >= LONG and sum(1 for _ in after) == LONG and not WORD.search(body, line, start)
 
 
 def _join_quotes(quotes: Sequence[Quote], body: str) -> tuple[Quote, ...]:

@@ -1,7 +1,8 @@
-"""What a plain text marks as quoted: lines that begin with ">", [quote] tags, and words that name whose words follow."""
+"""What a plain text marks as quoted: lines with ">", [quote] tags, and words that say whose words follow."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,14 +26,20 @@ LEADS = tuple(
     for form in (
         r"\boriginally (?:posted|written) by:?\s*" + NAME + r"(?:\s+view post)?\s*:?",
         r"\b(?:quote from:?|zitat von)\s*" + NAME + r"(?:\s+(?:on|at|am)\s[^\n\r]{4,60}?)?\s*:?",
-        r"^[ \t>*]{0,5}(?:on\s[^\n\r]{4,80}?,\s+)?" + NAME + r"\s+" + SAID + r"(?:\s+(?:on|at|am)\s[^\n\r]{4,40}?)?\s*[:↑]\s*↑?",
+        r"^[ \t>*]{0,5}(?:on\s[^\n\r]{4,80}?,\s+)?"
+        + NAME
+        + r"\s+"
+        + SAID
+        + r"(?:\s+(?:on|at|am)\s[^\n\r]{4,40}?)?\s*[:↑]\s*↑?",
         r"^[ \t]{0,5}(?:quote|zitat|cita|citation)\s*:",
         r"(?P<tag>\[quote\b[^\]\n]{0,200}\])",
     )
 )
 CLOSING = re.compile(r"\s{0,8}\[?/quote\]", re.IGNORECASE)
 # Who is meant by them only the text around says; and "I said:" introduces a repeat of one's own.
-PRONOUNS = frozenset("i you he she it we they who someone somebody one this that which also already just then".split())
+PRONOUNS = frozenset(
+    ("i", "you", "he", "she", "it", "we", "they", "who", "someone", "one", "this", "that", "which", "also")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ def _find_tagged(body: str) -> list[Mark]:
     edges.sort(key=lambda edge: edge[0])
     marks: list[Mark] = []
     current: list[re.Match[str]] = []
-    for (place, step, tag), (following, _, _) in zip(edges, edges[1:], strict=False):
+    for (place, step, tag), (following, _, _) in itertools.pairwise(edges):
         if step > 0:
             current.append(tag)
         else:

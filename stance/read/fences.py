@@ -22,6 +22,9 @@ VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
 )
 RAW = ("script", "style", "textarea", "title", "iframe", "noembed", "noframes", "xmp")
+LONG_TAG_LENGTH = 20_000  # characters
+ATTRIBUTE = r"""\s+[^\s=>"']{1,100}(?:=(?:"[^"]*"|'[^']*'|[^\s"'>]{0,1000}))?"""
+LONG_TAG = re.compile(rf"<([a-z][\w:-]{{0,40}})((?:{ATTRIBUTE}){{0,50}}+)[^>]{{{LONG_TAG_LENGTH // 2},}}", re.I)
 TAG = re.compile(
     r"<!--.*?(?:-->|\Z)"
     rf"|<(?P<raw>{'|'.join(RAW)})\b[^>]*>.*?(?:</(?P=raw)\b[^>]*>|\Z)"
@@ -36,6 +39,10 @@ def tame_markup(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         text = SURROGATE.sub("\ufffd", text)
+    # Each attribute is compared with all before it in its tag.
+    pieces = text.split(">")
+    if any(len(piece) > LONG_TAG_LENGTH for piece in pieces):
+        text = ">".join(LONG_TAG.sub(r"<\1\2", piece) if len(piece) > LONG_TAG_LENGTH else piece for piece in pieces)
     return _put_fences(text) if is_large(text) else text
 
 

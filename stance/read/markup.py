@@ -202,7 +202,8 @@ class _Writer:
                 self.add_text(attributes.get("alt") or "")
             return None
         is_quote = _is_quote(node, tag, classes)
-        breaks = 2 if tag in PARAGRAPHS or is_quote else 1 if tag in LINES else 0
+        is_head = tag == "cite" and self._box is not None  # a line of its own in a box, elsewhere part of one
+        breaks = 2 if tag in PARAGRAPHS or is_quote else 1 if tag in LINES or is_head else 0
         if tag in ("td", "th"):
             self._space = True
         self._breaks = max(self._breaks, breaks)

@@ -6,6 +6,7 @@ and words wins. Pages of none are read by their JSON-LD, then by blocks that rep
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from dataclasses import dataclass, replace
@@ -328,10 +329,12 @@ def _extract_article(tree: LexborHTMLParser, fields: Fields | None) -> str | Non
         return None
     import trafilatura
 
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it tells the user of each page without an article
     try:
-        return trafilatura.extract(page, include_comments=False, include_tables=False, fast=True) or None
+        article = trafilatura.extract(page, include_comments=False, include_tables=False, fast=True) or ""
     except RecursionError:  # it walks down by calls
         return None
+    return article if len(article.split()) >= (FEW_WORDS if fields else 1) else None
 
 
 def _read_bare(tree: LexborHTMLParser, text: str, path: Path) -> Thread:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 REACH = 240  # characters at the end of a line looked at
 
 TALK = re.compile(
-    r"\s?\((?:talk|discussion|diskussion|disk\.?|discuter|discusión|discussione|discussão|обсуждение|обс\.?|overleg|dyskusja)"
-    rf"(?:\s?[|·•/]\s?[^()\n]{{1,40}})?\)\s{{0,3}}(?P<date>(?:{CLOCK},?\s{{1,2}}{DAYS}|{DAYS},?\s{{1,2}}{CLOCK})(?:\s?\(\w{{2,5}}\))?)"
+    r"\s?\((?:talk|discussion|diskussion|disk\.?|discuter|discusión|discussione|discussão|обсуждение|обс\.?"
+    r"|overleg|dyskusja)"
+    rf"(?:\s?[|·•/]\s?[^()\n]{{1,40}})?\)\s{{0,3}}(?P<date>(?:{CLOCK},?\s{{1,2}}{DAYS}"
+    rf"|{DAYS},?\s{{1,2}}{CLOCK})(?:\s?\(\w{{2,5}}\))?)"
     r"\s{0,2}(?:\[\s?\w{3,12}\s?\]|reply)?\s*$",
     re.IGNORECASE,
 )
@@ -31,13 +33,15 @@ BARE_TALK = re.compile(
 )
 # The name is what stands after the last sentence or dash: the words before it are the post's.
 LAST_NAME = re.compile(
-    r"(?:^|[.!?…:;)”\"»]['’]{0,2}\s{1,3}|\s?[–—~-]{1,3}\s?|\s{2,})(?P<name>[^\s–—~.!?-](?:[^.!?…;”\"»–—~]|(?<=\b\w)\.){0,40})$"
+    r"(?:^|[.!?…:;)”\"»]['’]{0,2}\s{1,3}|\s?[–—~-]{1,3}\s?|\s{2,})(?P<name>[^\s–—~.!?-](?:[^.!?…;”\"»–—~]"
+    r"|(?<=\b\w)\.){0,40})$"
 )
 PARENTHESES = re.compile(
     rf"[(\[](?P<name>[^()\[\],|]{{1,50}})(?:,|\s[|–—-])\s{{0,2}}(?P<date>{WHEN.pattern})\s?[)\]]\s*$", re.IGNORECASE
 )
 SECTION = re.compile(
-    r"[^\n]{1,120}\[\s?(?:edit|edit source|bearbeiten|modifier|editar|modifica|править)[^\]\n]{0,40}\]|==[^\n]{1,120}==",
+    r"[^\n]{1,120}\[\s?(?:edit|edit source|bearbeiten|modifier|editar|modifica|править)[^\]\n]{0,40}\]"
+    r"|==[^\n]{1,120}==",
     re.IGNORECASE,
 )
 

@@ -40,6 +40,7 @@ def read_text(text: str, path: Path, layout: str | None = None) -> Thread:
     posts = tuple(page.read_posts(confidence))
     opening = page.read_opening(bool(posts))
     title, article, blurb = opening.read(sheet)
+    page.count_rest()
     return Thread(
         id=path.stem,
         source=str(path),
@@ -108,8 +109,9 @@ class _Page:
         posts: list[Post] = []
         dates = order_days([block.date or "" for block in self.chosen.blocks])
         parents = _Parents(self.chosen)
-        for block, date in zip(self.chosen.blocks, dates, strict=True):
-            body = self._read_body(block, len(posts))
+        following = [block.name for block in (*self.chosen.blocks[1:], *self.chosen.blocks[-1:])]
+        for block, date, name in zip(self.chosen.blocks, dates, following, strict=True):
+            body = self._read_body(block, len(posts), name)
             if not body and block.name is None and block.date is None:
                 continue
             self._mark(range(*block.header), "header", len(posts))
@@ -147,6 +149,13 @@ class _Page:
         self._mark(range(opening.blurb, opening.end), "blurb", None)
         return opening
 
+    def count_rest(self) -> None:
+        """Count the lines below the thread as dropped."""
+        if self.chosen.blocks and self.chosen.end is not None:
+            rest = self.sheet.count_filled(self.chosen.end, len(self.sheet.lines))
+            if rest:
+                self.dropped["line below the thread"] = rest
+
     def make_spans(self, text: str) -> list[Span]:
         """The whole text in order; blank lines belong to what is above them."""
         spans: list[Span] = []
@@ -165,8 +174,8 @@ class _Page:
             at = end
         return [*spans, Span(start, at, *kind)] if at > start else spans
 
-    def _read_body(self, block: Block, post: int) -> str:
-        """The words of a block, without buttons at its edges."""
+    def _read_body(self, block: Block, post: int, following: str | None) -> str:
+        """The words of a block, without buttons at its edges and the next member's picture (a letter) at its end."""
         first, end = block.body
         lines = self.sheet.lines
         leading = block.cut is not None and not block.signed
@@ -175,6 +184,8 @@ class _Page:
         if not leading:
             while len(kept) > 1 and self._is_debris(kept[0], "top"):
                 self._drop(kept.pop(0))
+        if len(kept) > 1 and following and lines[kept[-1]].strip() == following[:1].upper():
+            self._drop(kept.pop())
         buttons = 0
         while kept and (
             self._is_debris(kept[-1], "bottom", alone=len(kept) == 1 and not leading)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stance.read.debris import is_closing, is_heading, name_debris
@@ -144,12 +145,22 @@ def _divide_at(
     if parts and _is_title(sheet, parts[0]):
         parts = parts[1:]
     lone = sum(_is_title(sheet, part) for part in parts)
-    if len(parts) < MINIMUM_PARTS or 0.3 * len(parts) < lone:
+    if len(parts) < (3 if layout == "buttons" else MINIMUM_PARTS) or 0.3 * len(parts) < lone:
         return None
-    blocks = [Block((first, first), (first, end), indent_of(sheet.lines[first])) for first, end in parts]
+    named = layout == "buttons" and all(
+        _may_be_name(sheet.lines[first]) and sheet.count_filled(first, end) > 1 for first, end in parts
+    )
+    blocks = [_make_block(sheet, first, end, named) for first, end in parts]
     end = find_end(sheet, blocks)
-    blocks[-1] = Block(blocks[-1].header, (blocks[-1].body[0], max(end, blocks[-1].body[0] + 1)), blocks[-1].column)
+    blocks[-1] = replace(blocks[-1], body=(blocks[-1].body[0], max(end, blocks[-1].body[0] + 1)))
     return Division(layout, reason, tuple(blocks), base * len(blocks), confidence, end, nested=False)
+
+
+def _make_block(sheet: Sheet, first: int, end: int, named: bool) -> Block:
+    """The lines as a post; named: the first is its author's name."""
+    line = sheet.lines[first]
+    name = clean_name(line.strip())[0] if named else None
+    return Block((first, first + named), (first + named, end), indent_of(line), name)
 
 
 def _is_title(sheet: Sheet, part: tuple[int, int]) -> bool:
