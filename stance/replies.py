@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stance.quotes.marks import read_name
+from stance.quotes.marks import DATED, read_name
 from stance.records import Post, Reply
 
 if TYPE_CHECKING:
@@ -31,15 +31,11 @@ CONFIDENCE: dict[str, tuple[Basis, float]] = {
     "named": ("mention", 0.7),  # NAME among a post's first words
 }
 
-NUMBER = re.compile(r"(?:[@#]\s?|>>|(?:no|nr)\.\s?|(?:comment|post)\s#?)(?P<number>[0-9]{1,6})(?![\w%]|[.,:/]\w)", re.I)
-DATED = re.compile(
-    r"(?:(?:in )?(?:response|reply|replying) to:?\s+(?P<name>.{1,60}?)(?:,|\s+(?:at|on|-|–|—))"
-    r"|(?P<named>.{1,60}?)\s+(?:at|on)\s)\s*(?P<date>[^0-9]{0,20}[0-9].*)",
-    re.IGNORECASE,
+NUMBER = re.compile(
+    r"(?:@\s?#?|#\s?|>>|(?:no|nr)\.\s?|(?:comment|post)\s#?)(?P<number>[0-9]{1,6})(?![\w%]|[.,:/]\w)", re.I
 )
-DATED_LENGTH = 120  # characters of such a line
 WORD = re.compile(r"[^\W_][\w'’.-]*[^\W_]|[^\W_]")
-PARAGRAPH = re.compile(r"[^\r\n]+")
+LINE = re.compile(r"[^\r\n]+")
 FIRST_WORDS = 8  # in which a post names whom it answers
 NAME_WORDS = 5  # of the longest name that is looked for
 GREETING = frozenset(
@@ -64,7 +60,7 @@ GREETING = frozenset(
 ).union(("hallo", "danke", "liebe", "lieber", "ja", "nein", "an"))
 
 
-def link_replies(posts: Sequence[Post], blurb: str | None) -> tuple[Post, ...]:
+def link_replies(posts: Sequence[Post], opening: str, blurb: str | None) -> tuple[Post, ...]:
     """The posts with the links that their texts show behind those that they have."""
     numbers: dict[str, int] = {}  # as printed, digits only -> position, of earlier posts
     shows_numbers = 2 * sum(_read_number(post) is not None for post in posts) > len(posts)
@@ -72,14 +68,14 @@ def link_replies(posts: Sequence[Post], blurb: str | None) -> tuple[Post, ...]:
     linked = []
     for position, post in enumerate(posts):
         found = _Found(post, position)
-        for number in _find_numbers(post):
+        for called, number in _find_numbers(post):
             if shows_numbers:
                 found.add(numbers.get(number), "number")
-            else:
+            elif f"#{number}" not in opening or "@" in called:  # "#5": a point of the article's
                 found.add(int(number) - 1, "counted")
         for quote in post.quotes:
             if isinstance(quote.source, int):
-                found.add(quote.source, "quote")
+                found.add(quote.source, "dated" if DATED.match(post.body, quote.start) else "quote")
             elif quote.source is None and quote.match == "markup":
                 found.add(names.find(read_name(post.body, quote.start, quote.end)), "named quote")
         for target, kind in names.find_mentions(post):
@@ -121,16 +117,16 @@ def _read_number(post: Post) -> str | None:
     return digits[0].lstrip("0") or "0" if digits else None
 
 
-def _find_numbers(post: Post) -> list[str]:
-    """The numbers of posts that a post calls at the start of a paragraph, or ">>12" at that of a line."""
+def _find_numbers(post: Post) -> list[tuple[str, str]]:
+    """The numbers of posts that a post calls at the start of a line, each as it stands and without its mark."""
     found = []
     for _, part in post.own_parts:
-        for line in PARAGRAPH.finditer(part):
+        for line in LINE.finditer(part):
             match = NUMBER.match(line[0].lstrip())
             if match:
-                found.append(match["number"].lstrip("0") or "0")
+                found.append((match[0], match["number"].lstrip("0") or "0"))
     # "#1 ... #2 ...": a list of its own points.
-    return [] if len(found) > 1 and found[:2] == ["1", "2"] else found
+    return [] if [number for _, number in found[:2]] == ["1", "2"] else found
 
 
 class _Names:
@@ -139,8 +135,6 @@ class _Names:
     def __init__(self, posts: Sequence[Post], blurb: str | None) -> None:
         self._last: dict[str, int] = {}  # full name -> position
         self._called: dict[str, set[str]] = {}  # a name, full or short -> the full names that it fits
-        self._dated: dict[str, list[int]] = {}  # full name -> positions of all posts
-        self._posts = posts
         self._common = _find_common_words(posts)
         writer = [word.casefold() for word in WORD.findall(blurb or "")[:2]]
         # Who calls the article's author by the first name means no namesake.
@@ -156,7 +150,6 @@ class _Names:
             for called in _list_names(name):
                 self._called.setdefault(called, set()).add(name)
         self._last[name] = position
-        self._dated.setdefault(name, []).append(position)
 
     def find(self, called: str | None) -> int | None:
         """The latest post of the one author whom the name fits."""
@@ -175,15 +168,11 @@ class _Names:
             return
         first = True
         for _, part in post.own_parts:
-            for line in PARAGRAPH.finditer(part):
+            for line in LINE.finditer(part):
                 yield from self._read_line(line[0].strip(), post, first)
                 first = False
 
     def _read_line(self, line: str, post: Post, is_first: bool) -> Iterator[tuple[int, str]]:
-        dated = self._find_dated(line)
-        if dated is not None:
-            yield dated, "dated"
-            return
         words = list(itertools.islice(WORD.finditer(line), (FIRST_WORDS if is_first else 1) + NAME_WORDS))
         own = _fold(post.author or "")
         for at in range(min(len(words), FIRST_WORDS if is_first else 1)):
@@ -210,23 +199,6 @@ class _Names:
         if divided and (before.endswith(",") or words[at - 1][0].casefold() in GREETING):
             return "called" if not common else None
         return "named" if not common and not text.islower() and len(text) > 2 else None
-
-    def _find_dated(self, line: str) -> int | None:
-        """The post that a line like "Response to NAME, DATE" names: of that author, and of that time if several."""
-        match = DATED.fullmatch(line) if len(line) <= DATED_LENGTH else None
-        if match is None:
-            return None
-        name = self._resolve(_fold(match["name"] or match["named"]))
-        if name is None:
-            return None
-        from stance.read.times import parse_time
-
-        time = parse_time(match["date"].rstrip(" :"))
-        positions = self._dated[name]
-        if time is None:
-            return positions[-1]
-        shown = [(abs((its - time).total_seconds()), -at) for at in positions if (its := self._posts[at].time)]
-        return -min(shown)[1] if shown else positions[-1]
 
 
 def _fold(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stance.files import open_replacing
+from stance.language import detect_language
 from stance.quotes import Finder
 from stance.read import Options
 from stance.read import read_threads as read_loose
@@ -40,7 +41,8 @@ def link_posts(thread: Thread) -> Thread:
     opening = "\n\n".join(filter(None, (thread.title, thread.article)))
     finder = Finder(thread.posts, opening)
     quoted = [finder.find_quotes(position) for position in range(len(thread.posts))]
-    return replace(thread, posts=link_replies(quoted, thread.blurb), gaps=_find_gaps(thread.posts))
+    quoted = [replace(post, language=detect_language(post.own_words)) for post in quoted]
+    return replace(thread, posts=link_replies(quoted, opening, thread.blurb), gaps=_find_gaps(thread.posts))
 
 
 def read_alone(text: str) -> Post:

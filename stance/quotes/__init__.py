@@ -12,16 +12,20 @@ import itertools
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from stance.quotes.earlier import LONG, RUN, WORD, Earlier, Source, Stretch, Word, follow_all, split_words
-from stance.quotes.marks import Mark, find_marks, widen_quote
+from stance.quotes.marks import Mark, find_dated, find_marks, widen_quote
+from stance.read.times import parse_time
 from stance.records import Post, Quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+Found = TypeVar("Found", Mark, Quote)
+
 LINE = re.compile(r"[^\r\n]+")
+LINKS = re.compile(r"(?:https?://|www\.)\S+|[\w-]+\.[\w.-]*/\S*|<[^<>\n]{1,200}>")  # and tags of HTML: nobody's words
 SENTENCE_END = re.compile(r"[.!?…]+[\"”’')\]]*\s")
 BEFORE = re.compile(r"[\"“‘'«<(\[…]{1,3}\Z|\.{2,5}\Z")  # belongs to the quote that begins right after it
 AFTER = re.compile(r"[.!?…\"”’'»)\]]{1,5}(?!\w)")  # and to one that ends right before
@@ -32,6 +36,7 @@ AFTER = re.compile(r"[.!?…\"”’'»)\]]{1,5}(?!\w)")  # and to one that ends
 LINE_SHARE = 0.8  # of a line's words, from one source
 EDITED_WORDS = 8
 SENTENCE_WORDS = 6
+MAXIMUM_WEAK = 300  # characters of a quote that is asked whether it has words enough
 MAXIMUM_REST = 12  # words of a line that are not the source's
 
 
@@ -40,7 +45,8 @@ class Finder:
 
     def __init__(self, posts: Sequence[Post], opening: str) -> None:
         self._posts = posts
-        self._authors = {" ".join(post.author.casefold().split()) for post in posts if post.author}
+        self._authors = {_fold(post.author) for post in posts if post.author}
+        self._positions: dict[str, list[int]] = {}  # of the posts so far, by author
         self._numbers: dict[str, int] = {}  # of the posts so far, as printed
         self._earlier = Earlier()
         self._earlier.add("article", split_words(opening), ())
@@ -56,20 +62,32 @@ class Finder:
         marks = [Mark(quote.start, quote.end) for quote in post.quotes if quote.source is None]
         marks += _leave_out(find_marks(post.body), post.quotes)
         marks.sort(key=lambda mark: mark.start)
+        dated = [Quote(mark.start, mark.end, self._find_dated(mark), "markup") for mark in find_dated(post.body)]
         stretches = follow_all(body, self._earlier) if marks or not again else []
         text = _Aligned(post.body, words, stretches)
         found = [*known, *(quote for mark in marks for quote in self._resolve(mark, text))]
         found.sort(key=lambda quote: quote.start)
+        found += _leave_out([quote for quote in dated if quote.source is not None], found)
+        found.sort(key=lambda quote: quote.start)
+        quotes = _join_quotes(found if again else self._add_unmarked(found, text), post.body)
         if not again:
-            found = self._add_unmarked(found, text)
-            found = _drop_weak(found, post, self._posts)
-        quotes = _join_quotes(found, post.body)
-        if not again:
+            quotes = _drop_weak(quotes, post, self._posts)
             self._bodies.add(body)
             self._earlier.add(position, words, quotes)
         if post.number is not None:
             self._numbers.setdefault(post.number.strip("# ."), position)
+        if post.author is not None:
+            self._positions.setdefault(_fold(post.author), []).append(position)
         return replace(post, quotes=quotes)
+
+    def _find_dated(self, mark: Mark) -> int | None:
+        """The earlier post that a line names by author and time; of several the nearest in time, else the latest."""
+        positions = self._positions.get(_fold(mark.name or ""), [])
+        if not positions:
+            return None
+        time = parse_time(mark.date or "")
+        apart = [(abs(its - time), -position) for position in positions if time and (its := self._posts[position].time)]
+        return -min(apart)[1] if apart else positions[-1]
 
     def _resolve(self, mark: Mark, text: _Aligned) -> Iterator[Quote]:
         """The marked stretch as quotes: divided where its words have several sources."""
@@ -213,8 +231,12 @@ def _find_source(first: int, last: int, stretches: Sequence[Stretch]) -> tuple[S
     return source, 0 if source is None else shared[source]
 
 
-def _leave_out(marks: Sequence[Mark], quotes: Sequence[Quote]) -> list[Mark]:
-    """The marks that share no character with the quotes."""
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _leave_out(marks: Sequence[Found], quotes: Sequence[Quote]) -> list[Found]:
+    """The marks that share no character with the quotes, which are in order."""
     ends = [quote.end for quote in quotes]
     kept = []
     for mark in marks:
@@ -224,39 +246,37 @@ def _leave_out(marks: Sequence[Mark], quotes: Sequence[Quote]) -> list[Mark]:
     return kept
 
 
-def _drop_weak(quotes: Sequence[Quote], post: Post, posts: Sequence[Post]) -> list[Quote]:
-    """The quotes without a line of a few words that touches no other, and without the author's own words said again."""
+def _drop_weak(quotes: Sequence[Quote], post: Post, posts: Sequence[Post]) -> tuple[Quote, ...]:
+    """The quotes without lone lines of a few words, and without the author's own words said again."""
     blocks: list[list[Quote]] = []
     for quote in quotes:
+        if quote.match != "markup" and quote.end - quote.start <= MAXIMUM_WEAK:
+            words = LINKS.sub(" ", post.body[quote.start : quote.end])
+            if len(WORD.findall(words)) < RUN:
+                continue
         if blocks and not WORD.search(post.body, blocks[-1][-1].end, quote.start):
             blocks[-1].append(quote)
         else:
             blocks.append([quote])
-    kept = []
-    for block in blocks:
-        if not any(quote.match == "markup" for quote in block):
-            length = sum(len(WORD.findall(post.body, quote.start, quote.end)) for quote in block)
-            if length < RUN or (_is_repeat(block, post, posts) and not _is_taken_up(block, length, post.body)):
-                continue
-        kept += block
-    return kept
+    kept = [block for block in blocks if not _is_repeat(block, post, posts) or _is_taken_up(block, post.body)]
+    return tuple(quote for block in kept for quote in block)
 
 
 def _is_repeat(block: Sequence[Quote], post: Post, posts: Sequence[Post]) -> bool:
     """Whether all of it is the author's own. Own words beside another's are an answer quoted with what it answered."""
-    sources = {quote.source for quote in block}
     return post.author is not None and all(
-        isinstance(source, int) and posts[source].author == post.author for source in sources
+        quote.match != "markup" and isinstance(quote.source, int) and posts[quote.source].author == post.author
+        for quote in block
     )
 
 
-def _is_taken_up(block: Sequence[Quote], length: int, body: str) -> bool:
+def _is_taken_up(block: Sequence[Quote], body: str) -> bool:
     """Whether own words said again are quoted to go on from them: a signature, a slogan, or a text sent again with a
     line more, is short or ends the post."""
     start, end = block[0].start, block[-1].end
-    after = itertools.islice(WORD.finditer(body, end), LONG)
+    inside, after = (itertools.islice(WORD.finditer(body, *edges), LONG) for edges in ((start, end), (end,)))
     line = max(body.rfind("\n", 0, start), body.rfind("\r", 0, start)) + 1
-    return length >= LONG and sum(1 for _ in after) == LONG and not WORD.search(body, line, start)
+    return sum(1 for _ in inside) == sum(1 for _ in after) == LONG and not WORD.search(body, line, start)
 
 
 def _join_quotes(quotes: Sequence[Quote], body: str) -> tuple[Quote, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 # ">From" is a mail program's escape of "From", ">>12" an answer to number 12, ">:(" a face.
 QUOTED_LINE = re.compile(r"^[ \t]{0,3}(?P<depth>>(?:[ \t]?>)*)(?!From |[0-9]|[:;_.=-][^\s\w]).*$", re.MULTILINE)
@@ -35,6 +35,12 @@ LEADS = tuple(
         r"(?P<tag>\[quote\b[^\]\n]{0,200}\])",
     )
 )
+# "Response to NAME, DATE", "NAME at DATE": a line of its own that says which post is answered, or whose words follow.
+DATED = re.compile(
+    r"^[ \t]*(?:(?:in )?(?:response|reply|replying) to:?[ \t]+(?P<name>[^\n\r]{1,60}?)(?:,|[ \t]+(?:at|on|-|–|—))"
+    r"|(?P<named>[^\n\r]{1,60}?)[ \t]+(?:at|on)[ \t])[ \t]*(?P<date>[^0-9\n\r]{0,20}[0-9][^\n\r]{0,60})$",
+    re.IGNORECASE | re.MULTILINE,
+)
 CLOSING = re.compile(r"\s{0,8}\[?/quote\]", re.IGNORECASE)
 # Who is meant by them only the text around says; and "I said:" introduces a repeat of one's own.
 PRONOUNS = frozenset(
@@ -49,6 +55,15 @@ class Mark:
     start: int
     end: int  # one past the last character
     number: str | None = None  # of the post that is said to be quoted
+    name: str | None = None  # of its author
+    date: str | None = None  # and when it was written, as printed
+
+
+def find_dated(body: str) -> Iterator[Mark]:
+    """The lines that name a post by its author and its time; whether there is such an author is not asked."""
+    for line in DATED.finditer(body):
+        name, date = line["name"] or line["named"], line["date"].strip(" \t:")
+        yield Mark(line.start(), line.end(), name=name.strip(), date=date)
 
 
 def find_marks(body: str) -> list[Mark]:

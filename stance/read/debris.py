@@ -46,13 +46,17 @@ ANYWHERE = re.compile(
 FACT = re.compile(
     r"(?:join(?:ed| date)|registered|member since|mitglied seit|registriert|dabei seit|beigetreten|inscrit|registrado"
     r"|регистрация)[^\n\d]{0,20}\d[^\n]{0,140}"
-    r"|(?:posts?|messages?|beiträge|likes received|reaction score|trophy points|rep power|сообщени[яй])\s?:?\s?\d[^\n]{0,140}"
+    r"|(?:posts?|messages?|beiträge|likes received|reaction score|trophy points|rep power|сообщени[яй]"
+    r")\s?:?\s?\d[^\n]{0,140}"
     r"|(?:location|ort|from|reputation|points|karma|age|gender|country|last seen|thanks|likes|group|title|occupation"
     r"|interests|откуда)\s?:[^\n]{1,100}"
     r"|[\d.,]{1,9} (?:posts?|messages?|beiträge|topics)"
-    r"|(?:(?:well-known|new|active|senior|junior|full|advanced|distinguished|elite|hero|regular|super|global|forum|site"
-    r"|premium|registered|established) )?(?:members?|user|moderator|administrator|admin|benutzer|mitglied|veteran|newbie"
-    r"|staff)|staff member|forenprofi|erfahrener benutzer|aktives mitglied|bekanntes mitglied|(?:pip){1,9}|online|offline"
+    r"|(?:(?:well-known|new|active|senior|junior|full|advanced|distinguished|elite|hero|regular|super|global"
+    r"|forum|site|premium|registered|established) )?(?:members?|user|moderator|administrator|admin|benutzer"
+    r"|mitglied|veteran"
+    r"|newbie|staff)|staff member|forenprofi|erfahrener benutzer|aktives mitglied|bekanntes mitglied"
+    r"|(?:pip){1,9}|online"
+    r"|offline"
     r"|(?:topic|thread) (?:starter|author)|op|contributor|donator|supporter|banned|guests?|gast",
     re.IGNORECASE,
 )

@@ -159,12 +159,12 @@ NO_NAME = re.compile(
     re.IGNORECASE,
 )
 PRONOUNS = frozenset(
-    "he she it they i we you who one this that er sie es wir ihr man wer il elle on ils él ella ellos lui lei он она они"
-    " article author paper report post".split()
-)
+    ("he", "she", "it", "they", "i", "we", "you", "who", "one", "this", "that", "er", "sie", "es", "wir", "ihr", "man")
+).union(("wer", "il", "elle", "on", "ils", "él", "ella", "ellos", "lui", "lei", "он", "она", "они", "article", "post"))
 SENTENCE = re.compile(
     r"[.!?…]\s+\S{3,}\s|[,;:…]$|\.{2}|[“”\"„«»<>{}]|https?:|\bwww\.|\s(?:is|was|are|were|have|has|the|that)\s"
 )
+NUMERIC = re.compile(r"(?<![\d.:/-])(?P<first>\d{1,2})[./-](?P<second>\d{1,2})[./-](?P<year>(?:19|20)\d\d)(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +289,9 @@ def is_name(text: str) -> bool:
     """Whether the text may be a name: short, no sentence; of many words most are capitalised."""
     text = SUFFIX.sub("", text)
     words = text.split()
-    if not 0 < len(text) <= MAXIMUM_NAME or len(words) > 7 or SENTENCE.search(text) or text.lower() in PRONOUNS:
+    if not 0 < len(text) <= MAXIMUM_NAME or len(words) > 7 or SENTENCE.search(text):
         return False
-    if not any(character.isalnum() for character in text):
+    if text.lower() in PRONOUNS or not any(character.isalnum() for character in text):
         return False
     capitals = sum(not word[0].islower() for word in words)
     return len(words) <= 3 or 2 * capitals >= len(words) or (len(words) <= 5 and not words[0][0].islower())
@@ -325,6 +325,3 @@ def order_days(dates: list[str]) -> list[str]:
         return f"{match['year']}-{int(match[month]):02}-{int(match[day]):02}"
 
     return [NUMERIC.sub(turn, date, count=1) for date in dates]
-
-
-NUMERIC = re.compile(r"(?<![\d.:/-])(?P<first>\d{1,2})[./-](?P<second>\d{1,2})[./-](?P<year>(?:19|20)\d\d)(?!\d)")

@@ -18,7 +18,6 @@ from stance.read.debris import is_closing, is_heading, is_score, name_debris
 from stance.read.headers import Header, read_header
 from stance.read.lines import indent_of
 from stance.read.marks import (
-    MAXIMUM_LINE,
     MOST,
     Lines,
     Mark,
@@ -33,6 +32,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stance.read.lines import Sheet
+
+
+MAXIMUM_GROUPS = 24  # looked at, the largest
+MINIMUM_DATES = 3  # without a name beside them: an article has one at either end
+SURE_ALONE = ("name-says-date", "posted-by", "name-says")
+ALWAYS_LEADING = ("name-says-date", "name-says")
+BASES = {  # evidence of one mark
+    "name-says-date": 1.0,
+    "posted-by": 1.0,
+    "name-date": 0.95,
+    "date-name": 0.95,
+    "profile": 0.95,
+    "name-says": 0.6,
+    "date": 0.45,
+}
+CHILDREN = re.compile(r"\d{1,4} comments?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Division:
 
 def find_marks(sheet: Sheet) -> list[Division]:
     """The divisions by lines that head or sign posts."""
-    headers = {at: header for at in sheet.filled if (header := _read_line(sheet.lines[at])) is not None}
+    headers = {at: header for at in sheet.filled if (header := read_header(sheet.lines[at])) is not None}
     groups: dict[str, list[int]] = {}
     for at, header in headers.items():
         groups.setdefault(_coarsen(header), []).append(at)
@@ -80,13 +95,6 @@ def find_marks(sheet: Sheet) -> list[Division]:
         if division is not None:
             found.append(division)
     return found
-
-
-MAXIMUM_GROUPS = 24  # looked at, the largest
-
-
-def _read_line(line: str) -> Header | None:
-    return read_header(line) if len(line) <= MAXIMUM_LINE else None
 
 
 def _coarsen(header: Header) -> str:
@@ -120,20 +128,6 @@ def _divide_group(sheet: Sheet, shape: str, marks: list[Mark], headers: dict[int
             layout = "name-says-date"
     blocks = _split_children(sheet, blocks)
     return _weigh(sheet, layout, blocks, end, trailing)
-
-
-MINIMUM_DATES = 3  # without a name beside them: an article has one at either end
-SURE_ALONE = ("name-says-date", "posted-by", "name-says")
-ALWAYS_LEADING = ("name-says-date", "name-says")
-BASES = {  # evidence of one mark
-    "name-says-date": 1.0,
-    "posted-by": 1.0,
-    "name-date": 0.95,
-    "date-name": 0.95,
-    "profile": 0.95,
-    "name-says": 0.6,
-    "date": 0.45,
-}
 
 
 def _name_layout(shape: str) -> str:
@@ -227,9 +221,6 @@ def _split_children(sheet: Sheet, blocks: list[Block]) -> list[Block]:
     return split if 3 * found >= len(blocks) else blocks
 
 
-CHILDREN = re.compile(r"\d{1,4} comments?", re.IGNORECASE)
-
-
 def _is_heading_line(sheet: Sheet, at: int, end: int) -> bool:
     """Whether the first line is a title: alone, short, no sentence, and text below it."""
     line = sheet.lines[at].strip()
@@ -263,7 +254,7 @@ def find_end(sheet: Sheet, blocks: Sequence[Block]) -> int:
         for at in range(min(block.header[0], block.body[0]), max(block.header[1], block.body[1]))
         if sheet.lines[at].strip()
     ]
-    margin = min(margins, default=0)
+    margin = max(min(margins, default=0) - 1, 0)  # one column less may be a "10." below a " 9."
     at = sheet.find_filled(first)
     while at is not None and at < end:
         line = sheet.lines[at]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Lines = tuple[int, int]  # first line, one past the last
 
-MAXIMUM_LINE = 1000  # characters with their indent; a longer line is no header
 NAME_REACH = 3  # lines above a date in which the name may stand, rank and member's data not counted
 MOST_FACTS = 8  # lines with these
 LONGEST_NAME_LINE = 80
@@ -163,7 +162,7 @@ def add_tail(sheet: Sheet, mark: Mark) -> Mark:
     """The mark with what belongs to it: a subject line above; below, signs, "#12" and the member's data."""
     number, (first, end) = mark.number, mark.lines
     above = sheet.find_filled(first, -1)
-    if above is not None and first - above <= 2 and SUBJECT.fullmatch(sheet.lines[above].strip()[:MAXIMUM_LINE]):
+    if above is not None and first - above <= 2 and SUBJECT.fullmatch(sheet.lines[above].strip()):
         first = above
     at = sheet.find_filled(end)
     while at is not None and at - end < 2:

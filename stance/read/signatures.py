@@ -115,12 +115,9 @@ def _start_of_first(sheet: Sheet, end: int) -> int:
 def _skip_sections(sheet: Sheet, start: int, end: int) -> int:
     """Past the headings of a talk page that stand above the post that ends here."""
     for at in range(start, end):
-        if SECTION.fullmatch(sheet.lines[at].strip()[:MAXIMUM_SECTION]):
+        if SECTION.fullmatch(sheet.lines[at].strip()[:REACH]):
             start = at + 1
     return start
-
-
-MAXIMUM_SECTION = 200
 
 
 def _read_talk(sheet: Sheet, at: int) -> Signature | None:
@@ -210,7 +207,13 @@ def _read_signed(sheet: Sheet, at: int) -> Signature | None:
         signed = SIGNED.fullmatch(text)
         if signed:
             name, date = None, signed["date"]
-        elif name is None and is_name(_halve(text)) and not PAGE_FACT.match(text) and not BADGES.fullmatch(text):
+        elif (
+            name is None
+            and is_name(_halve(text))
+            and read_header(text) is None
+            and not PAGE_FACT.match(text)
+            and not BADGES.fullmatch(text)
+        ):
             name = _halve(text)
         elif name is None or "badge" not in text:
             break

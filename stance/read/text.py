@@ -6,6 +6,7 @@ the runner-up. Every line of the text belongs to a span of the reading.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -245,9 +246,7 @@ class _Parents:
     TOLERANCE = 1  # characters: " 9." stands further in than "10."
 
     def __init__(self, chosen: Division) -> None:
-        columns = {block.column for block in chosen.blocks}
-        # So many depths are no nesting but lines that are centred or wrapped.
-        self._known = chosen.nested and 1 < len(columns) <= max(3, len(chosen.blocks) // 2)
+        self._known = chosen.nested and _is_nesting({block.column for block in chosen.blocks}, len(chosen.blocks))
         self._open: list[tuple[int, int]] = []  # column and post, each further in than the one before
 
     def find(self, column: int, post: int) -> int | None:
@@ -258,6 +257,12 @@ class _Parents:
         parent = self._open[-1][1] if self._open else None
         self._open.append((column, post))
         return parent
+
+
+def _is_nesting(columns: set[int], posts: int) -> bool:
+    """Whether depths are levels, not lines that are centred or wrapped: few, or all multiples of one step."""
+    step = math.gcd(*(column - min(columns) for column in columns)) if columns else 0
+    return len(columns) > 1 and (len(columns) <= max(3, posts // 2) or step > 1)
 
 
 def _find_scores(sheet: Sheet, blocks: Sequence[Block]) -> set[str]:

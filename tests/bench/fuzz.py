@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from inputs import MAKERS, TOKEN, Made, load_originals, mutate
 
 from stance.read.source import decode_bytes
-from stance.records import Reading, StanceError, Thread
+from stance.records import StanceError, Thread
 from stance.thread import read_threads, thread_to_json
 
 LIMIT = 5  # processor seconds for a file
@@ -102,19 +102,24 @@ def check_spans(thread: Thread, text: str) -> None:
         require(words == kept.get(at, []), f"post {at}: its words are not those of its spans")
 
 
-def check_tokens(threads: list[Thread], tokens: Iterable[str]) -> None:
-    """Made words that were put into posts are in some post or opening, or something is warned of or counted."""
+def check_tokens(threads: list[Thread], tokens: Iterable[str], text: str) -> None:
+    """Made words that were put into posts are in some post or opening, or something is warned of or counted.
+
+    Of a text, whose spans say what became of it, only what is outside the thread counts as lost.
+    """
     if any(thread.warnings or (thread.reading and thread.reading.dropped) for thread in threads):
         return
-    said = {word for thread in threads for text in list_texts(thread) for word in TOKEN.findall(text)}
+    said = {word for thread in threads for part in list_texts(thread, text) for word in TOKEN.findall(part)}
     lost = sorted(set(tokens) - said)
     require(not lost, f"{len(lost)} made words are lost without a warning: {lost[:3]}")
 
 
-def list_texts(thread: Thread) -> Iterator[str]:
+def list_texts(thread: Thread, text: str) -> Iterator[str]:
     yield from (post.body for post in thread.posts)
-    opening = (thread.title, thread.article, thread.blurb)
-    yield from filter(None, (*opening, *(post.author for post in thread.posts)))  # a line that ends in "says" heads a post
+    yield from filter(None, (thread.title, thread.article, thread.blurb))
+    for span in thread.reading.spans if thread.reading else ():
+        if span.kind != "outside":
+            yield text[span.start : span.end]
 
 
 def require(kept: bool, promise: str) -> None:
@@ -129,14 +134,17 @@ def check_file(path: Path, tokens: tuple[str, ...]) -> str:
     except StanceError as error:
         require("\n" not in str(error).strip(), "an error of more than one line")
         return "error"
+    is_text = any(thread.reading and thread.reading.spans for thread in threads) and path.suffix not in PACKED
+    text = decode_bytes(path.read_bytes(), path)[0] if is_text else ""
     for thread in threads:
         require(isinstance(thread, Thread), "no Thread")
         check_thread(thread)
-        reading: Reading | None = thread.reading
-        if reading is not None and reading.format == "text" and path.suffix not in PACKED:
-            check_spans(thread, decode_bytes(path.read_bytes(), path)[0])
+        reading = thread.reading
+        require(reading is None or reading.format != "text" or bool(reading.spans), "a text without spans")
+        if is_text:
+            check_spans(thread, text)
     if tokens:
-        check_tokens(threads, tokens)
+        check_tokens(threads, tokens, text)
     posts = sum(len(thread.posts) for thread in threads)
     return "posts" if posts else "no posts"
 
