@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
     from stance.records import Basis
 
-# How often links known like this are right on the development threads: `python tests/bench/replies.py` prints them.
+# How often links known like this are right on the development threads, by the rule of succession, as some are few;
+# `python tests/bench/replies.py` prints the counts. Surest first, as a post's links are sorted.
 CONFIDENCE: dict[str, tuple[Basis, float]] = {
-    "dated": ("mention", 0.99),  # "Response to NAME, DATE"
-    "number": ("number", 0.97),  # "@9" where posts show their numbers
-    "counted": ("number", 0.9),  # "@9" where they do not
-    "quote": ("quote", 0.95),
-    "named quote": ("mention", 0.9),  # a marked quote whose words nobody said, of a NAME who is in the thread
-    "called": ("mention", 0.9),  # "@NAME", or "NAME," at the start of a paragraph
-    "named": ("mention", 0.7),  # NAME among a post's first words
+    "dated": ("mention", 0.95),  # "Response to NAME, DATE"; counted together with the next
+    "number": ("number", 0.95),  # "@9" where posts show their numbers
+    "quote": ("quote", 0.93),
+    "name": ("mention", 0.8),  # "@NAME", "NAME,", or a marked quote of NAME whose words nobody said
+    "counted": ("number", 0.5),  # "@9" where posts show no numbers
 }
 
 NUMBER = re.compile(
@@ -36,6 +35,9 @@ NUMBER = re.compile(
 )
 WORD = re.compile(r"[^\W_][\w'’.-]*[^\W_]|[^\W_]")
 LINE = re.compile(r"[^\r\n]+")
+CALL = re.compile(r"(?<!\w)@\Z")
+DIVIDED = re.compile(r"\s?(?:[,:;!]|[-–—]\s)|\s*$")  # what stands behind a name that calls
+ADDRESSED = re.compile(r"\s+(?:[\w'’]+\s+){0,2}?(?:you|your|you['’]re)\b", re.IGNORECASE)
 FIRST_WORDS = 8  # in which a post names whom it answers
 NAME_WORDS = 5  # of the longest name that is looked for
 GREETING = frozenset(
@@ -75,11 +77,13 @@ def link_replies(posts: Sequence[Post], opening: str, blurb: str | None) -> tupl
                 found.add(int(number) - 1, "counted")
         for quote in post.quotes:
             if isinstance(quote.source, int):
+                if post.author is not None and posts[quote.source].author == post.author:
+                    continue  # who quotes an own post answers another's: on the forum threads nine times in ten
                 found.add(quote.source, "dated" if DATED.match(post.body, quote.start) else "quote")
             elif quote.source is None and quote.match == "markup":
-                found.add(names.find(read_name(post.body, quote.start, quote.end)), "named quote")
-        for target, kind in names.find_mentions(post):
-            found.add(target, kind)
+                found.add(names.find(read_name(post.body, quote.start, quote.end)), "name")
+        for target in names.find_mentions(post):
+            found.add(target, "name")
         linked.append(found.finish())
         names.add(position, post)
         shown = _read_number(post)
@@ -162,8 +166,8 @@ class _Names:
         fitting = self._called.get(called, set())
         return next(iter(fitting)) if len(fitting) == 1 and called not in self._writer else None
 
-    def find_mentions(self, post: Post) -> Iterator[tuple[int, str]]:
-        """The posts that a post answers by name, in order, each with how the name stands."""
+    def find_mentions(self, post: Post) -> Iterator[int]:
+        """The posts that a post answers by name, in order."""
         if not self._last:
             return
         first = True
@@ -172,7 +176,7 @@ class _Names:
                 yield from self._read_line(line[0].strip(), post, first)
                 first = False
 
-    def _read_line(self, line: str, post: Post, is_first: bool) -> Iterator[tuple[int, str]]:
+    def _read_line(self, line: str, post: Post, is_first: bool) -> Iterator[int]:
         words = list(itertools.islice(WORD.finditer(line), (FIRST_WORDS if is_first else 1) + NAME_WORDS))
         own = _fold(post.author or "")
         for at in range(min(len(words), FIRST_WORDS if is_first else 1)):
@@ -180,25 +184,23 @@ class _Names:
                 name = self._resolve(_fold(line[words[at].start() : words[at + count - 1].end()]))
                 if name is None or name == own:
                     continue
-                kind = self._judge(line, words, at, count)
-                if kind is not None:
-                    yield self._last[name], kind
+                if self._is_called(line, words, at, count):
+                    yield self._last[name]
                     return
 
-    def _judge(self, line: str, words: Sequence[re.Match[str]], at: int, count: int) -> str | None:
-        """How a name of count words stands in a line from word at; None if it may be no name there."""
+    def _is_called(self, line: str, words: Sequence[re.Match[str]], at: int, count: int) -> bool:
+        """Whether the count words of a line from word at, which are a name, call somebody there."""
         start, end = words[at].start(), words[at + count - 1].end()
         before, after = line[:start].rstrip(), line[end:]
-        text = line[start:end]
-        if before.endswith("@"):
-            return "called"
-        divided = re.match(r"\s?(?:[,:;!]|[-–—]\s)|\s*$", after)
-        if at == 0 and divided:
-            return "called"
-        common = count == 1 and (text.casefold() in self._common or not text[0].isupper())
-        if divided and (before.endswith(",") or words[at - 1][0].casefold() in GREETING):
-            return "called" if not common else None
-        return "named" if not common and not text.islower() and len(text) > 2 else None
+        if CALL.search(before) or (at == 0 and DIVIDED.match(after)):
+            return True
+        if count == 1 and (line[start:end].casefold() in self._common or not line[start].isupper()):
+            return False
+        greeted = at > 0 and (before.endswith(",") or words[at - 1][0].casefold() in GREETING)
+        if DIVIDED.match(after):
+            return greeted
+        # "As John B suggests", "Tim do you ...", but not "Donald Trump says" where a Donald has posted.
+        return count > 1 or ((greeted or ADDRESSED.match(after) is not None) and not re.match(r"\s+[A-Z]", after))
 
 
 def _fold(name: str) -> str:

@@ -36,6 +36,10 @@ def test_posts_match_by_own_words_else_by_body_in_order_and_once() -> None:
     assert parsing.match_posts(posts, expected) == {0: 0, 1: 1, 3: 3}
     assert parsing.match_posts(posts[:1], [gold("One"), gold("One")]) in ({0: 0}, {0: 1})
     assert parsing.match_posts([], expected) == {}
+    article = Post("0", "“From an article.”\n\nOne two.")
+    quoted = [{**gold("One two."), "quotes": [{"first_words": "“From an"}]}]
+    assert parsing.match_posts([article], quoted) == {}
+    assert parsing.match_posts([article], quoted, lenient=True) == {0: 0}
     assert score(posts, expected).boundary_f1 == pytest.approx(2 * 3 / 8)
 
 
@@ -54,7 +58,7 @@ def test_links_count_where_both_posts_match() -> None:
         Post("4", "d", replies=(Reply(0, "mention"),)),
     ]
     expected = [gold("a"), gold("b", reply_to=0), gold("c", reply_to=1), gold("d"), gold("e", reply_to=0)]
-    assert score(posts, expected).pick_links() == (3, 1, 3)
+    assert score(posts, expected).pick_links() == (3, 1, 3, 2)
 
 
 @pytest.mark.parametrize("text", ["One.\n\n Two three.\r\nFour", "\nOne\n", "One \n \n two", "one two", "\n\n"])

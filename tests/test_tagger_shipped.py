@@ -53,23 +53,6 @@ def test_spans_are_stretches_of_the_text(tiny_tagger):
         assert all(0 <= start < end <= len(text) for start, end in spans)
 
 
-def test_a_folder_of_the_first_format_judges_what_it_can(folder, tiny_tagger):
-    values = json.loads((folder / "tagger.json").read_text())
-    for head in ("mention", "toxic_token"):
-        del values["labels"][head], values["calibration"][head], values["thresholds"][head]
-    (folder / "tagger.json").write_text(json.dumps({**values, "format": 1}))
-    weights = load_file(folder / "model.safetensors")
-    kept = {name: value for name, value in weights.items() if not name.startswith(("mention_", "token_head"))}
-    assert len(kept) < len(weights)
-    save_file(kept, folder / "model.safetensors")
-    old = load_folder(folder)
-    old.bf16 = False
-    found, expected = old.predict(TEXTS, SIDES), tiny_tagger.predict(TEXTS, SIDES)
-    np.testing.assert_allclose(found.stance, expected.stance, **CLOSE)
-    np.testing.assert_allclose(found.toxicity, expected.toxicity, **CLOSE)
-    assert (found.mention, list(found.toxic_spans)) == (None, [])
-
-
 def test_windows_are_joined_token_by_token():
     tokens = list(range(50))
     scores = np.random.default_rng(1).normal(size=50).astype(np.float32)
@@ -196,7 +179,6 @@ def test_a_folder_comes_back_as_saved(tmp_path, tiny_tagger, tiny_folder):
 
 
 def test_weights_are_kept_in_bf16(tiny_folder):
-    from safetensors.torch import load_file
 
     weights = load_file(tiny_folder / "model.safetensors")
     assert {value.dtype for value in weights.values()} == {torch.bfloat16}
@@ -310,7 +292,6 @@ def test_settings_that_are_no_table_are_refused(folder, text):
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])
 def test_weights_of_another_network_are_refused(folder, change):
-    from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / "model.safetensors")
     name = "layers.0.expand.bias"

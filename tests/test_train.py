@@ -144,6 +144,16 @@ def test_a_run_cut_off_in_its_second_stage_ends_with_the_same_weights(data, tmp_
     assert torch.allclose(whole.state_dict()[name], 0.25 * ends["guess"][name] + 0.75 * ends["only"][name])
 
 
+def test_a_stage_may_start_from_an_earlier_ones_end(data, tmp_path, tiny_tagger):
+    write_texts(data, [f"their people number {n} {WORDS[STANCES[n % 3]]} he said" for n in range(30)])
+    recipe = make_two_stages()
+    again = replace(recipe.stages[1], name="again", epochs=1, learning_rate=0, head_learning_rate=0, start="guess")
+    fit.fit(replace(recipe, stages=(*recipe.stages, again)), data, tmp_path, start(tiny_tagger), lambda _: {})
+    ends = {name: load_file(tmp_path / f"{name}.safetensors") for name in ("guess", "only", "again")}
+    assert all(torch.equal(ends["again"][name], value) for name, value in ends["guess"].items())
+    assert not all(torch.equal(ends["again"][name], value) for name, value in ends["only"].items())
+
+
 def test_guessing_hidden_words_gets_better(data, tmp_path, tiny_tagger, monkeypatch):
     monkeypatch.setattr(fit, "LOG_STEPS", 1)
     monkeypatch.setattr("stance.train.loss.ORDINARY", 104)

@@ -284,9 +284,10 @@ def _join_quotes(quotes: Sequence[Quote], body: str) -> tuple[Quote, ...]:
     joined: list[Quote] = []
     for quote in quotes:
         last = joined[-1] if joined else None
-        alike = last and last.source == quote.source and (last.match == "markup") == (quote.match == "markup")
-        if last and alike and not WORD.search(body, last.end, quote.start):
-            match: Literal["markup", "exact", "close"] = last.match if last.match == quote.match else "close"
+        if last and last.source == quote.source and not WORD.search(body, last.end, quote.start):
+            either = {last.match, quote.match}
+            mixed: Literal["markup", "close"] = "markup" if "markup" in either else "close"
+            match = mixed if len(either) > 1 else last.match
             joined[-1] = Quote(last.start, quote.end, quote.source, match)
         else:
             joined.append(quote)

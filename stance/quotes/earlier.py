@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Source = int | Literal["article"]
 
 WORD = re.compile(r"[^\W_]+")  # so case, dashes, quotation marks, spaces and line ends do not matter
+TAG_OR_WORD = re.compile(rf"\[/?quote\b[^\]\n]{{0,200}}\]|(?P<word>{WORD.pattern})", re.IGNORECASE)
 
 RUN = 4  # words in an index key, and the shortest quote: of three, too many are said twice by chance
 MAXIMUM_PLACES = 16  # kept for a run, the earliest; "at the end of the" stands in every post
@@ -41,7 +42,7 @@ class Stretch:
 
 
 def split_words(text: str) -> list[Word]:
-    return [Word(match[0].casefold(), match.start(), match.end()) for match in WORD.finditer(text)]
+    return [Word(match[0].casefold(), *match.span()) for match in TAG_OR_WORD.finditer(text) if match["word"]]
 
 
 class Earlier:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 # ">From" is a mail program's escape of "From", ">>12" an answer to number 12, ">:(" a face.
-QUOTED_LINE = re.compile(r"^[ \t]{0,3}(?P<depth>>(?:[ \t]?>)*)(?!From |[0-9]|[:;_.=-][^\s\w]).*$", re.MULTILINE)
+QUOTED_LINE = re.compile(r"^[ \t]{0,3}(?P<depth>>(?:[ \t]?>)*+)(?!From |[0-9]|[:;_.=-][^\s\w]).*$", re.MULTILINE)
 # [quote], [quote=NAME], [quote=NAME;12345], [quote="NAME, post:3, topic:9"], [quote author=NAME link=... date=...]
 TAG = re.compile(r"\[(?P<close>/?)quote\b(?P<said>[^\]\n]{0,200})\]", re.IGNORECASE)
 TAG_NAME = re.compile(r"(?:author)?=\s*[\"'“]?(?P<name>[^\"”;,\]=]{1,60}?)[\"'”]?\s*(?:[;,\]]|link=|date=|$)")
@@ -41,7 +41,10 @@ DATED = re.compile(
     r"|(?P<named>[^\n\r]{1,60}?)[ \t]+(?:at|on)[ \t])[ \t]*(?P<date>[^0-9\n\r]{0,20}[0-9][^\n\r]{0,60})$",
     re.IGNORECASE | re.MULTILINE,
 )
-CLOSING = re.compile(r"\s{0,8}\[?/quote\]", re.IGNORECASE)
+# A stray tag behind a quote, or a line of dashes.
+CLOSING = re.compile(
+    r"\s{0,8}\[?/quote\]|\s{0,8}?[\r\n][ \t]{0,8}[-–—_=*~]{1,200}[ \t]{0,8}(?=[\r\n]|\Z)", re.IGNORECASE
+)
 # Who is meant by them only the text around says; and "I said:" introduces a repeat of one's own.
 PRONOUNS = frozenset(
     ("i", "you", "he", "she", "it", "we", "they", "who", "someone", "one", "this", "that", "which", "also")
@@ -103,7 +106,7 @@ def read_name(body: str, start: int, end: int) -> str | None:
 
 
 def widen_quote(body: str, start: int, end: int, floor: int, authors: Collection[str]) -> tuple[int, int]:
-    """The stretch with the words before it that say whose it is, and a stray tag that closes it.
+    """The stretch with the words before it that say whose it is, and what closes it.
 
     floor: where the text before is somebody else's. authors: names in the thread, case folded.
     """
@@ -147,12 +150,18 @@ def _find_tagged(body: str) -> list[Mark]:
     edges.sort(key=lambda edge: edge[0])
     marks: list[Mark] = []
     current: list[re.Match[str]] = []
+    start: int | None = None  # of tags that no word follows yet
     for (place, step, tag), (following, _, _) in itertools.pairwise(edges):
         if step > 0:
             current.append(tag)
         else:
             current.pop()
-        if current and body[place:following].strip():
+        if not current:
+            start = None
+        elif TAG.sub("", body[place:following]).strip():
             number = TAG_NUMBER.search(current[-1]["said"])
-            marks.append(Mark(place, following, number["number"] if number else None))
+            marks.append(Mark(place if start is None else start, following, number["number"] if number else None))
+            start = None
+        elif start is None:
+            start = place
     return marks

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-# Of the folder. 1: one network, one affine calibration a head; 2: heads for mention and toxic tokens too.
+# Of the folder. 1: one network, one affine calibration a head; 2: heads for mention and toxic tokens too, languages.
 FORMAT = 2
-LATER_HEADS = ("mention", "toxic_token")  # that a folder of format 1 lacks
 LABELS = {
     "stance": list(STANCES),
     "toxicity": list(TOXICITY),
@@ -68,7 +67,7 @@ class Settings:
     name: str
     shape: Shape
     window: int  # tokens of a text that are read at once; what training cut texts to
-    calibration: dict[str, Calibration]  # by head, as LABELS; a head that is not there is not judged
+    calibration: dict[str, Calibration]  # by head, as LABELS
     thresholds: Thresholds
     languages: tuple[str, ...] = ("en",)  # of the texts that it was trained on
 
@@ -202,17 +201,15 @@ class FolderTagger:
             stance.append(self.stance_probabilities(np.stack(scores.stance)))
             toxicity.append(sigmoid(calibration["toxicity"].apply(scores.toxicity)))
             sentiment.append(softmax(calibration["sentiment"].apply(scores.sentiment)))
-            if "mention" in calibration:
-                mention.append(sigmoid(calibration["mention"].apply(scores.mention))[:, 0])
-            if "toxic_token" in calibration:
-                spans += [self.find_spans(text, tokens) for text, tokens in zip(part, scores.toxic_token, strict=True)]
+            mention.append(sigmoid(calibration["mention"].apply(scores.mention))[:, 0])
+            spans += [self.find_spans(text, tokens) for text, tokens in zip(part, scores.toxic_token, strict=True)]
             if advance is not None:
                 advance(start + len(part))
         return Predictions(
             np.concatenate([np.zeros((0, len(sides), len(STANCES))), *stance]),
             np.concatenate([np.zeros((0, len(TOXICITY))), *toxicity]),
             np.concatenate([np.zeros((0, len(SENTIMENTS))), *sentiment]),
-            np.concatenate([np.zeros(0), *mention]) if "mention" in self.settings.calibration else None,
+            np.concatenate([np.zeros(0), *mention]),
             spans,
         )
 
@@ -258,7 +255,7 @@ def load_folder(folder: Path) -> FolderTagger:
             raise StanceError(f"{folder / name}: missing from the tagger's folder: {remedy}")
     try:
         values = json.loads((folder / "tagger.json").read_text(encoding="utf-8"))
-        if values["format"] not in range(1, FORMAT + 1) or values["labels"] != labels_of(values["format"]):
+        if values["format"] != FORMAT or values["labels"] != LABELS:
             raise StanceError(
                 f"{folder / 'tagger.json'}: format {values['format']} or its labels are not this version's: "
                 "use the threadstance that made it"
@@ -271,8 +268,7 @@ def load_folder(folder: Path) -> FolderTagger:
     network = Network(settings.shape)
     try:
         weights = load_file(folder / "model.safetensors")
-        own = {} if values["format"] == FORMAT else without_later_heads(network)
-        network.load_state_dict({**own, **{name: value.float() for name, value in weights.items()}})
+        network.load_state_dict({name: value.float() for name, value in weights.items()})
         tokenizer = load_tokenizer(str(folder / "tokenizer.json"))
     except Exception as error:  # safetensors and tokenizers raise their own kinds, some of them bare Exception
         reason = " ".join(str(error).split())[:200]  # the names of wrong weights stand in the later lines
@@ -283,16 +279,6 @@ def load_folder(folder: Path) -> FolderTagger:
     return tagger
 
 
-def labels_of(number: int) -> dict[str, list[str]]:
-    """The labels of a folder of this format."""
-    return {head: names for head, names in LABELS.items() if number == FORMAT or head not in LATER_HEADS}
-
-
-def without_later_heads(network: Network) -> dict[str, torch.Tensor]:
-    """The weights that a folder of format 1 lacks, as they are: their heads are not asked."""
-    return {name: value for name, value in network.state_dict().items() if name.startswith(("mention_", "token_head"))}
-
-
 def parse_settings(values: dict[str, Any]) -> Settings:
     calibration = {
         head: Calibration(tuple(values["calibration"][head]["temperature"]), tuple(values["calibration"][head]["bias"]))
@@ -300,9 +286,8 @@ def parse_settings(values: dict[str, Any]) -> Settings:
     }
     limits = values["thresholds"]
     thresholds = Thresholds(**{**limits, "toxicity": tuple(limits["toxicity"])})
-    languages = tuple(values.get("languages", ("en",)))
     shape = Shape(**values["shape"])
-    settings = Settings(values["name"], shape, values["window"], calibration, thresholds, languages)
+    settings = Settings(values["name"], shape, values["window"], calibration, thresholds, tuple(values["languages"]))
     check_settings(settings)
     return settings
 

@@ -62,9 +62,19 @@ class Run:
         self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self.device = network.token_embedding.weight.device
         self.guesser = Guesser(network.shape).to(self.device)
-        groups = parameter_groups(network, self.guesser, recipe.layer_decay)
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+        self.optimizer = self.make_optimizer()
         self.stage, self.step = 0, 0  # the next step to take, counted within its stage
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        groups = parameter_groups(self.network, self.guesser, self.recipe.layer_decay)
+        return torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+
+    def go_back(self, stage: str) -> None:
+        """Start from an earlier stage's end, without what the optimizer remembers of later ones."""
+        end = load_end(self, stage)
+        self.network.load_state_dict(end)
+        self.average = {name: value.to(self.device) for name, value in end.items()}
+        self.optimizer = self.make_optimizer()
 
     def save(self) -> None:
         """Weights, mean and moments in one safetensors file, replaced whole."""
@@ -205,6 +215,8 @@ def train_stage(run: Run, mixer: Mixer, measure: Callable[[Network], Measures], 
 
     stage = run.recipe.stages[run.stage]
     epochs = [mixer.epoch(stage, number) for number in range(stage.epochs)]
+    if run.step == 0 and stage.start is not None:
+        run.go_back(stage.start)
     steps = sum(len(batches) for batches in epochs)
     first, saved = run.step, time.monotonic()
     losses: list[float] = []

@@ -25,6 +25,7 @@ class Stage:
     rename: float = 0.0  # share of texts with a nation among their sides that get another one in its place
     absent: float = 0.0  # share of texts that are also asked about a nation they do not name
     smoothing: float = 0.0  # of the labels of stance
+    start: str | None = None  # an earlier stage, from whose end this one starts; None: the one before
     without: tuple[str, ...] = ()  # examples that name one of these sides are left out
 
 
@@ -59,6 +60,7 @@ def load_recipe(path: Path) -> Recipe:
         check_labels(f"{path}: {name}", given)
     names = [stage.name for stage in stages]
     unknown = set(recipe.blend) - set(names)
+    unknown |= {one.start for place, one in enumerate(stages) if one.start and one.start not in names[:place]}
     if unknown or len(set(names)) < len(names) or not names:
         raise StanceError(f"{path}: a stage's name is given twice or not at all {sorted(unknown)}: name each once")
     return recipe

@@ -35,6 +35,7 @@ from stance.records import StanceError, Thread
 from stance.thread import read_threads, thread_to_json
 
 LIMIT = 5  # processor seconds for a file
+START_LIMIT = 120  # clock seconds
 WALL_LIMIT = 40  # clock seconds, of a busy machine, after which the process is ended
 MEMORY = 3 * 2**30  # bytes of address space of the reading process
 PACKED = (".gz", ".zst", ".zip", ".warc")  # what is read is inside
@@ -156,6 +157,7 @@ def serve(pipe: Any, memory: int) -> None:
     """Read the files whose paths come through the pipe, send back what came of each."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     signal.signal(signal.SIGPROF, stop_reading)
+    pipe.send("ready")
     while True:
         path, tokens = pipe.recv()
         signal.setitimer(signal.ITIMER_PROF, LIMIT)
@@ -212,6 +214,9 @@ class Reader:
         self.process = context.Process(target=serve, args=(other, MEMORY), daemon=True)
         self.process.start()
         other.close()
+        # A package that cannot be imported must not look like one failure an input, each after seconds of starting.
+        if not self.pipe.poll(START_LIMIT) or self.pipe.recv() != "ready":
+            raise RuntimeError(f"the reading process did not start in {START_LIMIT} s")
 
     def close(self) -> None:
         if self.process is not None:
@@ -284,7 +289,7 @@ def keep_findings(reader: Reader, keep: Path) -> None:
 
 
 def main(
-    minutes: Annotated[float, typer.Option(help="In all: a third for copies at most, the rest for made files.")] = 10,
+    minutes: Annotated[float, typer.Option(help="In all: the copies first, then made files until it is over.")] = 10,
     copies: Annotated[int, typer.Option(help="Mutated copies of real files.")] = 2000,
     number: Annotated[int, typer.Option("--seed", help="The same number gives the same inputs.")] = 1,
     keep: Annotated[Path, typer.Option(help="Where inputs that failed are kept.")] = Path("/tmp/stance-fuzz"),

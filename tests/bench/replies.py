@@ -10,7 +10,7 @@ import gzip
 import json
 import sys
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from parsing import DATA, Part, score_folder
@@ -49,21 +49,21 @@ def count_forum(data: Path, counts: dict[str, Counter[str]]) -> None:
 
 
 def name_kind(basis: str, confidence: float) -> str:
-    return next((kind for kind, its in CONFIDENCE.items() if its == (basis, confidence)), f"{basis} (the source's)")
+    kinds = [kind for kind, its in CONFIDENCE.items() if its == (basis, confidence)]
+    return kinds[0] if kinds else f"{basis} (the source's)"
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
-    counts: dict[str, Counter[str]] = {kind: Counter() for kind in (*CONFIDENCE, *map("{} (the source's)".format, (
-        "markup", "nesting", "number", "quote", "mention")))}  # fmt: skip
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     count_threads(data, counts)
     count_forum(data, counts)
     for kind, its in counts.items():
         shown = ", ".join(f"{part} {its[f'{part} right']} of {its[part]}" for part in ("html", "text", "forum"))
         every = sum(its[part] for part in ("html", "text", "forum"))
         right = sum(its[f"{part} right"] for part in ("html", "text", "forum"))
-        sys.stdout.write(f"{kind:<24} {right / every if every else float('nan'):.3f}  {shown}\n")
+        sys.stdout.write(f"{kind:<24} {right / every:.3f}, by succession {(right + 1) / (every + 2):.3f}  {shown}\n")
 
 
 if __name__ == "__main__":
