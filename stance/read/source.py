@@ -79,8 +79,9 @@ def decode_page(data: bytes, path: Path) -> tuple[str, list[str]]:
         return decode_bytes(data, path)
     except UnicodeDecodeError:
         pass
+    encoding = named[1].decode("ascii").lower()
     try:
-        return data.decode(named[1].decode("ascii"), "replace"), []
+        return decode_bytes(data, path) if encoding in ("utf-8", "utf8") else (data.decode(encoding, "replace"), [])
     except (LookupError, UnicodeError):  # no encoding, or one of other things than text
         return decode_bytes(data, path)
 
