@@ -38,6 +38,7 @@ LINE = re.compile(r"[^\r\n]+")
 CALL = re.compile(r"(?<!\w)@\Z")
 DIVIDED = re.compile(r"\s?(?:[,:;!]|[-–—]\s)|\s*$")  # what stands behind a name that calls
 ADDRESSED = re.compile(r"\s+(?:[\w'’]+\s+){0,2}?(?:you|your|you['’]re)\b", re.IGNORECASE)
+MOST_STEPS = 1000  # from answer to answer, in search of a circle
 FIRST_WORDS = 8  # in which a post names whom it answers
 NAME_WORDS = 5  # of the longest name that is looked for
 GREETING = frozenset(
@@ -67,7 +68,8 @@ def link_replies(posts: Sequence[Post], opening: str, blurb: str | None) -> tupl
     numbers: dict[str, int] = {}  # as printed, digits only -> position, of earlier posts
     shows_numbers = 2 * sum(_read_number(post) is not None for post in posts) > len(posts)
     names = _Names(posts, blurb)
-    linked = []
+    linked: list[Post] = []
+    forward = any(reply.to > position for position, post in enumerate(posts) for reply in post.replies)
     for position, post in enumerate(posts):
         found = _Found(post, position)
         for called, number in _find_numbers(post):
@@ -75,21 +77,29 @@ def link_replies(posts: Sequence[Post], opening: str, blurb: str | None) -> tupl
                 found.add(numbers.get(number), "number")
             elif f"#{number}" not in opening or "@" in called:  # "#5": a point of the article's
                 found.add(int(number) - 1, "counted")
-        for quote in post.quotes:
-            if isinstance(quote.source, int):
-                if post.author is not None and posts[quote.source].author == post.author:
-                    continue  # who quotes an own post answers another's: on the forum threads nine times in ten
-                found.add(quote.source, "dated" if DATED.match(post.body, quote.start) else "quote")
-            elif quote.source is None and quote.match == "markup":
-                found.add(names.find(read_name(post.body, quote.start, quote.end)), "name")
+        for target, kind in _find_quoted(post, posts, names):
+            found.add(target, kind)
         for target in names.find_mentions(post):
             found.add(target, "name")
+        if forward:
+            found.drop_circles(linked, posts)
         linked.append(found.finish())
         names.add(position, post)
         shown = _read_number(post)
         if shown is not None:
             numbers.setdefault(shown, position)
     return tuple(linked)
+
+
+def _find_quoted(post: Post, posts: Sequence[Post], names: _Names) -> Iterator[tuple[int | None, str]]:
+    """The posts that a post quotes, each with the kind of link."""
+    for quote in post.quotes:
+        if isinstance(quote.source, int):
+            if post.author is not None and posts[quote.source].author == post.author:
+                continue  # who quotes an own post answers another's: on the forum threads nine times in ten
+            yield quote.source, "dated" if DATED.match(post.body, quote.start) else "quote"
+        elif quote.source is None and quote.match == "markup":
+            yield names.find(read_name(post.body, quote.start, quote.end)), "name"
 
 
 class _Found:
@@ -107,6 +117,17 @@ class _Found:
         known = self._replies.get(target)
         if known is None or known.confidence < confidence:
             self._replies[target] = Reply(target, basis, confidence)
+
+    def drop_circles(self, linked: Sequence[Post], posts: Sequence[Post]) -> None:
+        """Leave out links to posts that by markup answer this one, themselves or through others."""
+        for target in list(self._replies):
+            at: int | None = target
+            for _ in range(MOST_STEPS):
+                if at is None or at == self._position:
+                    break
+                at = (linked if at < len(linked) else posts)[at].reply_to
+            if at == self._position:
+                del self._replies[target]
 
     def finish(self) -> Post:
         shown = {reply.to for reply in self._post.replies}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stance.cli import app, folder_names
+from stance.cli import app, name_folder
 from stance.table import read_manifest, read_table
 
 ROOT = Path(__file__).parent.parent
@@ -172,8 +172,12 @@ def test_bad_input_is_one_line(tmp_path, tiny_folder):
     assert not out.exists()
 
 
-def test_threads_of_one_name_get_folders_of_their_own():
-    assert folder_names([Path("a/x.txt"), Path("b/x.txt"), Path("x.jsonl")]) == ["x", "x-2", "x-3"]
+def test_a_folder_is_named_by_its_thread_and_no_two_alike():
+    assert name_folder("x", {}) == "x"
+    assert name_folder("x", {"x", "x-2"}) == "x-3"
+    assert name_folder("dump-https://a.example/b?c=1", {}) == "dump-https-a.example-b-c-1"
+    assert name_folder("../..", {}) == "thread"
+    assert len(name_folder("long" * 99, {})) <= 80
 
 
 def test_every_command_and_option_has_help():
@@ -183,3 +187,31 @@ def test_every_command_and_option_has_help():
         assert command.help, name
         for parameter in command.params:
             assert parameter.help or parameter.name == "help", f"{name} {parameter.name}"
+
+
+def test_a_file_of_several_threads_is_read_tagged_and_reported_as_several(tmp_path, tiny_folder):
+    rows = [("a", "1", "They held the bridge."), ("b", "1", "No road is open."), ("a", "2", "Nobody asked for it.")]
+    lines = ["thread,id,who,words", *(f"{thread},{number},Ann,{text}" for thread, number, text in rows)]
+    posts = tmp_path / "posts.csv"
+    posts.write_text("\n".join(lines))
+    columns = ["--column", "author=who", "--column", "text=words"]
+    assert run("read", posts, "-o", tmp_path / "threads.jsonl", *columns)[0] == 0
+    threads = [json.loads(line) for line in (tmp_path / "threads.jsonl").read_text().splitlines()]
+    bodies = [[post["body"] for post in thread["posts"]] for thread in threads]
+    assert bodies == [["They held the bridge.", "Nobody asked for it."], ["No road is open."]]
+    assert run("read", posts, "-o", tmp_path / "corpus", *columns)[0] == 0
+    assert run("read", tmp_path / "corpus")[1].count(" posts, ") == 2
+    assert run("read", posts, "-o", tmp_path / "one.json", *columns)[0] == 2
+    assert_one_line(run("read", posts, "--column", "body=words"), "PART=COLUMN")
+    tagger = ["--tagger", tiny_folder, *columns]
+    assert run("tag", posts, "-o", tmp_path / "tags.parquet", *tagger)[0] == 0
+    assert read_table(tmp_path / "tags.parquet").column("thread").to_pylist() == ["posts-a", "posts-a", "posts-b"]
+    assert run("report", posts, "-o", tmp_path / "made", *tagger)[0] == 0
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"index.html", "posts-a", "posts-b"}
+
+
+def test_explain_says_how_a_thread_was_read():
+    code, out, errors = run("read", SEEDS / "karabakh-2020.txt", "--explain")
+    assert (code, errors) == (0, "")
+    assert "read as: text, numbered" in out
+    assert "languages: en" in out

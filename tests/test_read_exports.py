@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stance.read.exports import EXPORTS, known_json, read_json
-from stance.read.feeds import read_xml
+from stance.read.exports.feeds import read_xml
 from stance.records import StanceError, Thread
 
 DATA = Path(__file__).parent / "data" / "exports"

@@ -247,7 +247,6 @@ def test_parents_in_a_circle_are_cut_open(read) -> None:
         assert outcome.errors, name
 
 
-@pytest.mark.xfail(reason="link_replies does not look for circles: take this mark off when it does", strict=True)
 def test_quotes_do_not_close_a_circle_of_answers(read) -> None:
     said = "The harbour should stay open."
     outcome = read("circle.jsonl", rows({"id": 0, "text": said, "reply_to": 1}, {"id": 1, "text": f"{said}\n\nNo."}))
@@ -284,7 +283,6 @@ def test_two_encodings_in_one_file(read) -> None:
     assert "Windows-1252" in outcome.errors
 
 
-@pytest.mark.xfail(reason="decode_page replaces the bytes without a warning: take this mark off then", strict=True)
 def test_two_encodings_in_one_page(read) -> None:
     posts = [("Ann", "", "The café is open."), ("Bob", "", "The other café too.")]
     page = wordpress(posts, '<meta charset="utf-8">').encode()

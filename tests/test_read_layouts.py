@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stance.read.headers import is_name, order_days, read_header
 from stance.read.text import read_text
+from stance.read.text.headers import is_name, order_days, read_header
 from stance.records import StanceError, Thread
 
 DATA = Path(__file__).parent / "data" / "layouts"

@@ -57,7 +57,8 @@ THREAD = Thread(
     blurb=None,
     posts=(
         Post("0", "Hold the line.", "1", "Ann", datetime(2020, 11, 10, 12, 30, tzinfo=UTC)),
-        Post("1", "Hold the line.\n\nNever, you clown.", "3", None, None, (Quote(0, 14, 0, "exact"),), (Reply(0, "quote"),)),
+        Post("1", "Hold the line.\n\nNever, you clown.", "3", quotes=(Quote(0, 14, 0, "exact"),),
+             replies=(Reply(0, "quote"),)),
         Post("2", "Opening\n\nelsewhere\n\nA fact.", "4", "Bo", None,
              (Quote(0, 7, "article", "close"), Quote(9, 18, None, "markup"))),
         Post("3", "Hold the line.", "5", None, None, (Quote(0, 14, 0, "exact"),)),

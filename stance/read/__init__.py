@@ -154,7 +154,7 @@ def _read_members(path: Path, options: Options) -> Iterator[Thread]:
 def _read_whole(form: str, data: bytes, member: Path, path: Path, options: Options) -> Iterator[Thread]:
     """The threads of a file that is held in memory; member is its name, path what an error names."""
     if form in ("xml", "disqus-xml", "wordpress-xml"):
-        from stance.read.feeds import read_xml
+        from stance.read.exports.feeds import read_xml
 
         yield from read_xml(data, path)
         return

@@ -109,7 +109,7 @@ def _thread_context(rows: Sequence[Row], manifest: Manifest) -> dict[str, Any]:
         "unjudged": _list_unjudged(rows, manifest),
         "foreign": content.count_foreign(rows, manifest.languages),
         "marked": any(row["evidence"] is not None for row in rows),
-        "words": sum(view.words or 0 for view in posts),
+        "words": sum(row["words"] for row in judged_posts(rows)),
         "abstentions": sum(any(judgement.outcome == "abstained" for judgement in view.stance) for view in posts),
         "author_names": content.list_authors(rows),
         "authors": [view for view in authors if view.name is not None],

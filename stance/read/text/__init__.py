@@ -1,7 +1,7 @@
 """Text dumps in any layout: which lines head posts, which are posts' words, which are none of the thread's.
 
-`stance.read.search` finds the ways to divide the text; the one with the most evidence is taken, the next is named as
-the runner-up. Every line of the text belongs to a span of the reading.
+`stance.read.text.search` finds the ways to divide the text; the one with the most evidence is taken, the next is named
+as the runner-up. Every line of the text belongs to a span of the reading.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from stance.read.debris import is_score, name_debris
-from stance.read.headers import order_days
-from stance.read.layouts import Block, Division
-from stance.read.lines import LINE_END, UNSEEN, Sheet, dedent, is_blank, strip_blank
-from stance.read.opening import Opening, split_opening
-from stance.read.search import find_divisions, find_stray, rate_division
+from stance.read.text.debris import is_score, name_debris
+from stance.read.text.headers import order_days
+from stance.read.text.layouts import Block, Division
+from stance.read.text.lines import LINE_END, UNSEEN, Sheet, dedent, is_blank, strip_blank
+from stance.read.text.opening import Opening, split_opening
+from stance.read.text.search import find_divisions, find_stray, rate_division
 from stance.read.times import parse_time
 from stance.records import Post, Reading, Reply, Span, SpanKind, StanceError, Thread
 

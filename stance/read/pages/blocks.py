@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from stance.read.platforms import Platform, show
+from stance.read.pages.platforms import Platform, show
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser

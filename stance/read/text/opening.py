@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stance.read.debris import is_heading
-from stance.read.headers import read_header
-from stance.read.lines import Sheet, indent_of, is_blank, strip_blank
+from stance.read.text.debris import is_heading
+from stance.read.text.headers import read_header
+from stance.read.text.lines import Sheet, indent_of, is_blank, strip_blank
 
 TITLE_LENGTH = 200  # characters
 CLOCK = re.compile(r"\d:\d\d")

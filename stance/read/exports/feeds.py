@@ -12,7 +12,7 @@ from collections import Counter
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from stance.read.comments import Comment, Draft, take_name, take_text, take_title
+from stance.read.exports.comments import Comment, Draft, take_name, take_text, take_title
 from stance.read.source import decode_bytes
 from stance.records import StanceError
 

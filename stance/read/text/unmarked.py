@@ -11,13 +11,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stance.read.debris import is_closing, is_heading, name_debris
-from stance.read.headers import clean_name, is_name, read_header
-from stance.read.layouts import Block, Division, find_end
-from stance.read.lines import indent_of
+from stance.read.text.debris import is_closing, is_heading, name_debris
+from stance.read.text.headers import clean_name, is_name, read_header
+from stance.read.text.layouts import Block, Division, find_end
+from stance.read.text.lines import indent_of
 
 if TYPE_CHECKING:
-    from stance.read.lines import Sheet
+    from stance.read.text.lines import Sheet
 
 MINIMUM_TURNS = 6  # names and texts in turn
 MINIMUM_PARTS = 4  # between runs of blank lines: an article may have two or three

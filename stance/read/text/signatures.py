@@ -8,15 +8,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stance.read.debris import is_score, name_debris
-from stance.read.headers import CLOCK, DAYS, WHEN, clean_name, is_name, read_header
-from stance.read.layouts import Block, Division, find_first_start
-from stance.read.lines import indent_of
+from stance.read.text.debris import is_score, name_debris
+from stance.read.text.headers import CLOCK, DAYS, WHEN, clean_name, is_name, read_header
+from stance.read.text.layouts import Block, Division, find_first_start
+from stance.read.text.lines import indent_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stance.read.lines import Sheet
+    from stance.read.text.lines import Sheet
 
 REACH = 240  # characters at the end of a line looked at
 

@@ -2,8 +2,8 @@
 
 A thread heads (or signs) its posts in one way. So lines are grouped by the shape of what may be a header, and every
 group is a candidate: its lines divide the text, and how regular they are and what they show is its evidence. Lists
-with numbers, signatures inside a line and the like have finders of their own (`stance.read.numbered`,
-`stance.read.marks`). `find_divisions` returns all, the best first.
+with numbers, signatures inside a line and the like have finders of their own (`stance.read.text.numbered`,
+`stance.read.text.marks`). `find_divisions` returns all, the best first.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stance.read.debris import is_closing, is_heading, is_score, name_debris
-from stance.read.headers import Header, read_header
-from stance.read.lines import indent_of
-from stance.read.marks import (
+from stance.read.text.debris import is_closing, is_heading, is_score, name_debris
+from stance.read.text.headers import Header, read_header
+from stance.read.text.lines import indent_of
+from stance.read.text.marks import (
     MOST,
     Lines,
     Mark,
@@ -31,7 +31,7 @@ from stance.read.marks import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stance.read.lines import Sheet
+    from stance.read.text.lines import Sheet
 
 
 MAXIMUM_GROUPS = 24  # looked at, the largest

@@ -9,7 +9,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stance.read.comments import (
+from stance.read.exports.comments import (
     ABSENT,
     REMOVED,
     WITHOUT_SHAPE,
@@ -22,7 +22,7 @@ from stance.read.comments import (
     take_text,
     take_title,
 )
-from stance.read.lists import (
+from stance.read.exports.lists import (
     is_facebook,
     is_isso,
     is_telegram,

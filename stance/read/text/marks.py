@@ -12,14 +12,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stance.read.debris import is_closing, is_fact, is_heading, is_score, name_debris
-from stance.read.headers import Header, clean_name, is_name_line, read_header, read_number
-from stance.read.lines import indent_of
+from stance.read.text.debris import is_closing, is_fact, is_heading, is_score, name_debris
+from stance.read.text.headers import Header, clean_name, is_name_line, read_header, read_number
+from stance.read.text.lines import indent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stance.read.lines import Sheet
+    from stance.read.text.lines import Sheet
 
 Lines = tuple[int, int]  # first line, one past the last
 

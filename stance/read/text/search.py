@@ -5,14 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from stance.read.layouts import Block, Division, find_marks, has_words
-from stance.read.lines import indent_of
-from stance.read.numbered import Item, find_list, pair_with_ends, read_name
-from stance.read.signatures import find_signatures
-from stance.read.unmarked import find_unmarked
+from stance.read.text.layouts import Block, Division, find_marks, has_words
+from stance.read.text.lines import indent_of
+from stance.read.text.numbered import Item, find_list, pair_with_ends, read_name
+from stance.read.text.signatures import find_signatures
+from stance.read.text.unmarked import find_unmarked
 
 if TYPE_CHECKING:
-    from stance.read.lines import Sheet
+    from stance.read.text.lines import Sheet
 
 
 def find_divisions(sheet: Sheet) -> list[Division]:

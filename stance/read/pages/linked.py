@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stance.read.fields import make_unique, read_author
 from stance.read.markup import link_quotes, read_markup, read_name
+from stance.read.pages.fields import make_unique, read_author
 from stance.records import Post, Reply
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import itertools
 import re
 from dataclasses import dataclass, replace
 
-from stance.read.headers import Header, read_header
-from stance.read.lines import indent_of, is_blank
+from stance.read.text.headers import Header, read_header
+from stance.read.text.lines import indent_of, is_blank
 
 NUMBER = re.compile(r"(?P<indent>\s*)(?P<number>[0-9]{1,6})\.(?:\s+(?P<rest>.*))?", re.DOTALL)
 MAXIMUM_STEP = 20  # from a number to the next; more missing in a row is a year or a score, not a post

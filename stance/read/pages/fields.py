@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-    from stance.read.platforms import Platform, Shown
+    from stance.read.pages.platforms import Platform, Shown
 
 NAME_LENGTH = 100  # characters; what is longer is no name
 MOST_NODES = 200  # looked at for one short text

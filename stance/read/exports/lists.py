@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from stance.read.comments import (
+from stance.read.exports.comments import (
     WITHOUT_SHAPE,
     Comment,
     Draft,

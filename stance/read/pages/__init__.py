@@ -1,7 +1,8 @@
 """Saved pages: which platform made a page, and its posts with the names, times, quotes and replies that it shows.
 
-Every platform that a page may be of (`stance.read.platforms`) is tried; the one that finds the most posts with a name
-and words wins. Pages of none are read by their JSON-LD, then by blocks that repeat, and say that they are less sure.
+Every platform that a page may be of (`stance.read.pages.platforms`) is tried; the one that finds the most posts with a
+name and words wins. Pages of none are read by their JSON-LD, then by blocks that repeat, and say that they are less
+sure.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stance.read.blocks import guess_platforms
 from stance.read.fences import is_large, tame_markup
-from stance.read.fields import Fields, find_fields, make_unique, read_author
-from stance.read.linked import read_linked_data
 from stance.read.markup import Marked, link_quotes, read_name, read_node
-from stance.read.platforms import PLATFORMS, Platform
+from stance.read.pages.blocks import guess_platforms
+from stance.read.pages.fields import Fields, find_fields, make_unique, read_author
+from stance.read.pages.linked import read_linked_data
+from stance.read.pages.platforms import PLATFORMS, Platform
 from stance.records import Post, Reading, Reply, StanceError, Thread
 
 if TYPE_CHECKING:
