@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 Note = Callable[[str | StanceError], None]  # hears of what is left out and of what failed
 
 
-
 def evaluate_swap(tagger: Tagger, data: Path, name: str) -> Iterator[Result]:
     """How far the stances of a set, the name's first part, fail to mirror when two nations change places."""
     yield Result(name, "change of mirrored probability", measure_swap(tagger, read_dev(data, name.split(",")[0])))

@@ -129,5 +129,3 @@ def _decode_utf8(data: bytes, path: Path) -> tuple[str, list[str]]:
     # Byte by byte and not the whole file: pages joined from several sources mix both encodings.
     warning = f"not UTF-8 throughout ({stray} bytes, first on line {line}): those were read as Windows-1252"
     return text.translate(STRAY_BYTES), [warning]
-
-

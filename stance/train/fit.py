@@ -43,9 +43,7 @@ def parameter_groups(network: Network, guesser: Guesser, decay: float) -> list[d
     """Parameters of one learning rate each: ``scale`` is a layer's share of the encoder's rate, None for the heads."""
     layers = len(network.layers)
     below = [*network.token_embedding.parameters(), *network.position_embedding.parameters()]
-    groups: list[dict[str, Any]] = [
-        {"params": [*below, *network.embedding_norm.parameters()], "scale": decay**layers}
-    ]
+    groups: list[dict[str, Any]] = [{"params": [*below, *network.embedding_norm.parameters()], "scale": decay**layers}]
     for depth, layer in enumerate(network.layers, start=1):
         groups.append({"params": list(layer.parameters()), "scale": decay ** (layers - depth)})
     heads = [value for name, value in network.named_parameters() if "head" in name]

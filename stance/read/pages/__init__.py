@@ -40,7 +40,11 @@ EMBEDS = (  # comment systems that load by script: a saved page has none of thei
         re.compile(r"coral_thread|coralproject|coral-display-comments|id=[\"']?coral-", re.IGNORECASE),
         "ask the site for an export",
     ),
-    ("OpenWeb (Spot.IM)", re.compile(r"spot\.im/|data-spotim|openweb\.com", re.IGNORECASE), "ask the site for one"),
+    (
+        "OpenWeb (Spot.IM)",
+        re.compile(r"spot\.im/|data-spotim|openweb\.com", re.IGNORECASE),
+        "ask the site for an export",
+    ),
     ("Facebook comments", re.compile(r"fb-comments|fb:comments", re.IGNORECASE), "ask the site for an export"),
     ("Livefyre", re.compile(r"livefyre", re.IGNORECASE), "ask the site for an export"),
 )
