@@ -200,7 +200,10 @@ class _Page:
         if leading:
             gap = [""] * min(kept[0] - first - 1, 1) if kept else []
             shared = lines[first][block.cut :].strip()
-            body = [shared, *gap, *body] if name_debris(shared, at_edge=True) != "Avatar" else body
+            if name_debris(shared, at_edge=True) != "Avatar":
+                body = [shared, *gap, *body]
+            elif body:
+                self.dropped["Avatar"] += 1
         elif trailing:
             body = [*body, lines[end - 1][: block.cut].strip()]
         elif body and self.chosen.layout == "answers":  # its comments are the items of a list
@@ -235,7 +238,9 @@ class _Page:
         """Note the line that a header and a body share."""
         assert block.cut is not None
         if not block.signed:
-            self._cuts[block.header[0]] = (block.cut, "header", "body", post)
+            words = self.sheet.lines[block.header[0]][block.cut :]
+            kind: SpanKind = "body" if name_debris(words.strip(), at_edge=True) != "Avatar" else "debris"
+            self._cuts[block.header[0]] = (block.cut, "header", kind, post)
         else:
             self._cuts[block.header[0]] = (block.cut, "body", "header", post)
 
