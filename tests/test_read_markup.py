@@ -136,3 +136,11 @@ def test_a_quote_from_elsewhere_has_no_source(quote):
     linked = link_quotes(posts, [(), (quote,)], {"5": 0, "6": 1}, "this")
     assert linked[1].quotes == (Quote(0, 3, None, "markup"),)
     assert linked[1].replies == ()
+
+
+def test_two_posts_that_quote_each_other_do_not_answer_in_a_circle():
+    posts = [Post("1", "a\n\nmine"), Post("2", "b\n\nmine")]
+    marked = [[MarkedQuote(0, 1, "2", None)], [MarkedQuote(0, 1, "1", None)]]
+    linked = link_quotes(posts, marked, {"1": 0, "2": 1})
+    assert [post.quotes[0].source for post in linked] == [1, 0]
+    assert sorted(len(post.replies) for post in linked) == [0, 1]

@@ -141,7 +141,25 @@ def link_quotes(
         answered = dict.fromkeys(source for source in sources if source is not None)
         replies = post.replies or tuple(Reply(source, "quote", QUOTE_CONFIDENCE) for source in answered)
         linked.append(replace(post, quotes=found, replies=replies) if quotes else post)
-    return tuple(linked)
+    return tuple(cut_circles(linked)[1])
+
+
+def cut_circles(posts: list[Post]) -> tuple[int, list[Post]]:
+    """The posts with no chain of replies that comes back to itself, and how many links were cut for it."""
+    done: set[int] = set()
+    cut = 0
+    for start in range(len(posts)):
+        way: set[int] = set()
+        place: int | None = start
+        while place is not None and place not in done:
+            way.add(place)
+            parent = posts[place].reply_to
+            if parent is not None and parent in way:
+                posts[place] = replace(posts[place], replies=())
+                cut, parent = cut + 1, None
+            place = parent
+        done |= way
+    return cut, posts
 
 
 def _find_source(quote: MarkedQuote, place: int, positions: Mapping[str, int], topic: str | None) -> int | None:

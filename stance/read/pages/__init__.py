@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stance.read.fences import is_large, tame_markup
-from stance.read.markup import Marked, link_quotes, read_name, read_node
+from stance.read.markup import Marked, cut_circles, link_quotes, read_name, read_node
 from stance.read.pages.blocks import guess_platforms
 from stance.read.pages.fields import Fields, find_fields, make_unique, read_author
 from stance.read.pages.linked import read_linked_data
@@ -185,7 +185,7 @@ def _read_posts(fields: Fields, tree: LexborHTMLParser) -> tuple[tuple[Post, ...
             post if post.replies or place == 0 else replace(post, replies=(Reply(0, "markup"),))
             for place, post in enumerate(posts)
         ]
-    loops, posts = _break_cycles(posts)
+    loops, posts = cut_circles(posts)
     positions = {ids[position] or "": place for place, position in reversed(list(enumerate(kept)))}
     topic = re.search(platform.topic, _find_address(tree)) if platform.topic else None
     marked = [bodies[position].quotes for position in kept]
@@ -239,24 +239,6 @@ def _read_depths(fields: Fields) -> list[int | None]:
     step = math.gcd(*(level - levels[0] for level in levels))
     step = step if step >= FEWEST_PIXELS else 1
     return [None if depth is None else (depth - levels[0]) // step for depth in found]
-
-
-def _break_cycles(posts: list[Post]) -> tuple[int, list[Post]]:
-    """The posts with no chain of replies that comes back to itself, and how many links were cut for it."""
-    done: set[int] = set()
-    cut = 0
-    for start in range(len(posts)):
-        way: set[int] = set()
-        place: int | None = start
-        while place is not None and place not in done:
-            way.add(place)
-            parent = posts[place].reply_to
-            if parent is not None and parent in way:
-                posts[place] = replace(posts[place], replies=())
-                cut, parent = cut + 1, None
-            place = parent
-        done |= way
-    return cut, posts
 
 
 def _read_times(fields: Fields, tree: LexborHTMLParser) -> list[datetime | None]:
