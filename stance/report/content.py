@@ -42,6 +42,7 @@ REPLY_BASIS = {
 }
 _QUEUE_LENGTH = 20  # posts suggested to a moderator
 _QUEUE_WITHOUT_TOXIC = 5  # shown all the same where no post is toxic
+_MAYBE_HOSTILE = 0.5  # of an attribute's threshold, from which a post may hold hostile words at all
 _EXCERPT = 280  # characters
 
 
@@ -87,7 +88,7 @@ class PostView:
     stance: tuple[StanceView, ...]
     toxicity: tuple[tuple[str, float, bool], ...]  # attribute, probability, whether present
     sentiment: tuple[str, float] | None  # outcome, probability of the likeliest; None: not judged, as an empty stance
-    mention: float | None  # probability that hostile words are reported, not used; None: under the threshold
+    mention: float | None  # probability that hostile words are reported, not used; None: not worth a line
     codes: str  # first letter of each side's outcome, "x" where the tagger abstained: for the filter
 
     @property
@@ -201,6 +202,16 @@ def list_errors(errors: Mapping[str, Any]) -> DataTable | None:
     return DataTable(("data", "measure", "value", "95% interval", "n"), lines) if lines else None
 
 
+def _view_mention(row: Row, manifest: Manifest) -> float | None:
+    """The probability of a mention where it is worth a line: over its threshold, and where words may be hostile.
+
+    Of texts without a hostile word the tagger knows no mention: what it says there means nothing.
+    """
+    values = zip(row["toxicity"].values(), manifest.toxicity_threshold, strict=True)
+    hostile = any(value is not None and value >= _MAYBE_HOSTILE * cut for value, cut in values)
+    return row["mention"] if hostile and (row["mention"] or 0) >= manifest.mention_threshold else None
+
+
 def _view_post(row: Row, manifest: Manifest, names: Mapping[int, str], authors: Mapping[str, int]) -> PostView:
     heads, article = row_heads(row), row["kind"] == "article"
     present = present_attributes(row, manifest.toxicity_threshold)
@@ -222,7 +233,7 @@ def _view_post(row: Row, manifest: Manifest, names: Mapping[int, str], authors: 
         stance=tuple(stance),
         toxicity=tuple((name, value, name in present) for name, value in toxicity.items() if value is not None),
         sentiment=(sentiment_outcome(row), likeliest) if "sentiment" in heads else None,
-        mention=row["mention"] if heads and (row["mention"] or 0) >= manifest.mention_threshold else None,
+        mention=_view_mention(row, manifest) if heads else None,
         codes="".join("x" if view.outcome == ABSTAINED else view.outcome[0] for view in stance),
     )
 
