@@ -309,10 +309,11 @@ def read_options(form: str | None, layout: str | None, column: Sequence[str] | N
 def list_files(paths: Sequence[Path]) -> list[Path]:
     """The files themselves, and the readable kinds in the folders, in order of name."""
     from stance.read import ENDINGS
+    from stance.read.corpus import is_corpus
 
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not is_corpus(path):
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
             if not inside:
                 raise StanceError(f"{path}: a folder without threads: put files ending in {', '.join(ENDINGS)} there")

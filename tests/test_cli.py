@@ -206,8 +206,10 @@ def test_a_file_of_several_threads_is_read_tagged_and_reported_as_several(tmp_pa
     tagger = ["--tagger", tiny_folder, *columns]
     assert run("tag", posts, "-o", tmp_path / "tags.parquet", *tagger)[0] == 0
     assert read_table(tmp_path / "tags.parquet").column("thread").to_pylist() == ["posts-a", "posts-a", "posts-b"]
-    assert run("report", posts, "-o", tmp_path / "made", *tagger)[0] == 0
-    assert {path.name for path in (tmp_path / "made").iterdir()} == {"index.html", "posts-a", "posts-b"}
+    assert run("report", posts, tmp_path / "corpus", "-o", tmp_path / "made", *tagger)[0] == 0
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {
+        *("index.html", "posts-a", "posts-b", "corpus-posts-a", "corpus-posts-b")
+    }
 
 
 def test_explain_says_how_a_thread_was_read():

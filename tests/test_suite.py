@@ -18,7 +18,6 @@ from stance.measure import plain, tone
 from stance.measure.baseline import TRAINERS, VADER_SETS, evaluate_baselines
 from stance.measure.calibration import (
     coverage_curve,
-    coverage_figure,
     measure_calibration,
     reliability_bins,
     reliability_figure,
@@ -427,12 +426,8 @@ def test_figures_are_written_and_say_the_numbers(tmp_path, data):
     assert "1.00 right at 1.00 (n = 72)" in picture.description
     again = reliability_figure(answers, tmp_path / "again")
     assert again.svg == picture.svg
-    coverage_figure(coverage_curve(*answers["stance"]), tmp_path / "coverage")
-    assert (tmp_path / "coverage.svg").read_text().startswith("<?xml")
     with pytest.raises(StanceError, match="without items"):
         reliability_figure({}, tmp_path / "none")
-    with pytest.raises(StanceError, match="no threshold"):
-        coverage_figure([], tmp_path / "none")
     assert set(collect_answers(without("mention", "stance"), data)) == {"toxicity", "sentiment"}
 
 

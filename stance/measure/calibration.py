@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stance.files import open_replacing
 from stance.gold import RESAMPLES, SEED, Measured, calibration_error
 from stance.records import StanceError
-from stance.report.picture import NARROW, PALETTE, WIDE, Picture, render_picture
+from stance.report.picture import PALETTE, Picture, render_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,21 +131,6 @@ def reliability_figure(heads: Mapping[str, Answers], path: Path) -> Picture:
     return _write(render_picture("reliability", title, words, lambda width: _draw_reliability(panels, width)), path)
 
 
-def coverage_figure(rows: Sequence[Covered], path: Path) -> Picture:
-    """Draw accuracy against coverage and write it beside ``path`` as .svg and .png; rows as ``coverage_curve`` gives.
-
-    StanceError where no row gives a label or the place cannot be written.
-    """
-    drawn = [row for row in rows if row.n]
-    if not drawn:
-        raise StanceError(f"{path}: no threshold gives a label: lower them")
-    words = " ".join(
-        f"From {row.threshold:.2f}: {row.coverage:.0%} get a stance, {row.accuracy:.0%} of them right." for row in drawn
-    )
-    picture = render_picture("coverage", "What abstaining buys", words, lambda width: _draw_coverage(drawn, width))
-    return _write(picture, path)
-
-
 def _judge(
     probabilities: NDArray[np.float64], truth: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
@@ -191,28 +176,6 @@ def _draw_counts(axes: Axes, bins: Sequence[Bin]) -> None:
     most = max(one.n for one in bins)
     axes.set_ylim(0, most)
     axes.set_yticks([0, most], ["0", str(most)], fontsize=9)
-
-
-def _draw_coverage(rows: Sequence[Covered], width: int) -> Figure:
-    height = 300 if width == WIDE else 240
-    figure = _new_figure(width, height)
-    axes = _add_axes(figure, 54, 12, width - 54 - 24, height - 12 - _BOTTOM)
-    _scale(axes, "share of them right", "share of judgements that get a label")
-    coverage, accuracy = [row.coverage for row in rows], [row.accuracy for row in rows]
-    axes.plot(coverage, accuracy, "o-", color=PALETTE["favor"], linewidth=1.3, markersize=4, clip_on=False)
-    least = max(0.0, min(accuracy) - 0.05)
-    axes.set_ylim(least, 1.01)
-    ticks = [tick / 10 for tick in range(11) if tick / 10 >= least]
-    axes.set_yticks(ticks, [f"{tick:.1f}" for tick in ticks], fontsize=9)
-    small: dict[str, Any] = {"fontsize": 9, "color": PALETTE["muted"]}
-    axes.text(0.02, 0.04, "at a point: the least probability", transform=axes.transAxes, **small)
-    last = 1.0
-    for row in rows:  # only beside points that lie apart
-        if last - row.coverage > (0.14 if width == NARROW else 0.06):
-            place = (row.coverage, row.accuracy)
-            axes.annotate(f"{row.threshold:.2f}", place, (4, 5), textcoords="offset points", **small)
-            last = row.coverage
-    return figure
 
 
 def _new_figure(width: float, height: float) -> Figure:

@@ -49,7 +49,6 @@ EMBEDS = (  # comment systems that load by script: a saved page has none of thei
     ("Livefyre", re.compile(r"livefyre", re.IGNORECASE), "ask the site for an export"),
 )
 ARTICLES = ("[itemprop=articleBody]", ".entry-content", ".post-content", ".article-body", ".article-content")
-MOST_GUESSED = 0.5  # confidence of a page that no platform's record fits
 BESIDE = (  # in an <article>, but none of its text
     "nav, aside, footer, header, form, figure, [class*=share], [class*=social], [class*=related], [class*=comment]"
     ", [class*=meta], [class*=author], [class*=tags], [class*=breadcrumb], [class*=newsletter], [class*=promo]"
