@@ -6,7 +6,8 @@ import string
 import pytest
 from hypothesis import settings
 
-settings.register_profile("stance", deadline=None, derandomize=True)  # the first call of a model takes longer than the later ones
+# No deadline: the first call of a model takes longer than the later ones.
+settings.register_profile("stance", deadline=None, derandomize=True)
 settings.load_profile("stance")
 
 WORDS = """the a of and to in is are was not for with this that they we you it war peace side land people army truce
