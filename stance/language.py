@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # Names, links and hashtags are of no language: "@user #Karabakh https://..." would be one all the same.
 NAMES = re.compile(r"(?:https?://|www\.)\S+|[@#]\w+")
 LETTER = re.compile(r"[^\W\d_]")
-# On the English development sets no text of another language is claimed above this; the surest wrong claim has .60.
+# No text of the English development sets is taken for another language above this (tests/test_language.py).
 SURE = 0.7
 MOST_CHARACTERS = 400  # enough to tell by; the time rises with the length
 

@@ -203,6 +203,7 @@ def test_a_file_of_several_threads_is_read_tagged_and_reported_as_several(tmp_pa
     assert run("read", tmp_path / "corpus")[1].count(" posts, ") == 2
     assert run("read", posts, "-o", tmp_path / "one.json", *columns)[0] == 2
     assert_one_line(run("read", posts, "--column", "body=words"), "PART=COLUMN")
+    assert_one_line(run("read", posts, "--format", "word"), "--format word", "text, page", "telegram")
     tagger = ["--tagger", tiny_folder, *columns]
     assert run("tag", posts, "-o", tmp_path / "tags.parquet", *tagger)[0] == 0
     assert read_table(tmp_path / "tags.parquet").column("thread").to_pylist() == ["posts-a", "posts-a", "posts-b"]

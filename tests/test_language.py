@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stance.language import detect_language
+from stance.measure.sets import DEVELOPMENT, read_dev
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.mark.parametrize(
@@ -31,3 +36,9 @@ def test_few_words_in_english_are_not_taken_for_another_language(text):
 
 def test_a_long_text_takes_no_longer_than_its_beginning():
     assert detect_language("the cat sat on the mat " * 500_000) == "en"
+
+
+@pytest.mark.parametrize("name", DEVELOPMENT)
+@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not beside the checkout")
+def test_no_english_text_of_the_development_sets_is_left_unjudged(name):
+    assert {detect_language(example.text) for example in read_dev(DATA, name)} <= {"en", None}

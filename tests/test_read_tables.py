@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stance.read import read_rows, read_threads
-from stance.read.tables import Columns, find_parents, read_csv, read_json_lines, read_parquet, read_table
+from stance.read.rows import Columns, find_parents
+from stance.read.tables import read_csv, read_json_lines, read_parquet, read_table
 from stance.records import StanceError, Thread
 
 DATA = Path(__file__).parent / "data"

@@ -5,6 +5,7 @@ A loose thread has its posts as the source shows them; unmarked quotes, replies 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stance.read.compressed import open_members, read_plain, split_lines
-from stance.read.rows import Columns
+from stance.read.rows import Columns, Identifier
 from stance.read.source import (
     check_file,
     decode_bytes,
@@ -20,7 +21,7 @@ from stance.read.source import (
     decode_page,
     hash_file,
 )
-from stance.read.tables import Identifier, read_csv, read_json_lines, read_parquet, split_rows
+from stance.read.tables import read_csv, read_json_lines, read_parquet, split_rows
 from stance.read.text import read_text
 from stance.records import StanceError, Thread
 
@@ -34,7 +35,7 @@ ENDINGS = (
     *(".txt", ".text", ".html", ".htm", ".xhtml", ".xml", ".json", ".jsonl", ".ndjson"),
     *(".csv", ".tsv", ".parquet", ".zst", ".gz", ".zip", ".warc"),
 )
-FORMATS = ("text", "page", "rows", "csv", "parquet", "reddit", "json", "xml", "warc", "convokit")
+FORMATS = ("text", "page", "rows", "csv", "parquet", "reddit", "json", "xml", "disqus-xml", "wordpress-xml", "warc")
 
 MOST_BYTES = 64 * 2**20  # of a file that is held in memory: a thread of 100,000 long posts
 MOST_STREAMED = 64 * 2**30  # of one that is not: a month of Reddit's comments in 2012
@@ -70,19 +71,15 @@ def read_threads(path: Path, options: Options | None = None) -> Iterator[Thread]
         threads, digest = read_corpus(path), None
     else:
         check_file(path)
+        _check_format(options.format)
         threads, digest = _read_members(path, options), hash_file(path)
     first = next(threads, None)
     if first is None:
         raise StanceError(f"{path}: no thread in it: check that the export has comments")
     stem, source = decode_name(path.stem), decode_name(str(path))
-    second = next(threads, None)
-    if second is None:
-        yield replace(first, id=stem, source=source, sha256=digest)
-        return
-    for thread in (first, second):
-        yield replace(thread, id=f"{stem}-{thread.id}", source=source, sha256=digest)
-    for thread in threads:
-        yield replace(thread, id=f"{stem}-{thread.id}", source=source, sha256=digest)
+    others = list(itertools.islice(threads, 1))
+    for thread in itertools.chain([first], others, threads):
+        yield replace(thread, id=f"{stem}-{thread.id}" if others else stem, source=source, sha256=digest)
 
 
 def read_rows(path: Path) -> list[tuple[Identifier, str]]:
@@ -90,9 +87,19 @@ def read_rows(path: Path) -> list[tuple[Identifier, str]]:
 
     An id comes back as it is, be it string, number or absent (None); ids may repeat.
     """
-    check_file(path)
     text, _ = decode_bytes(read_plain(path, MOST_BYTES), path)
     return [(row.id, row.text) for row in split_rows(text, path)]
+
+
+def _check_format(name: str | None) -> None:
+    """StanceError for a format that nothing here reads."""
+    if name is None or name in FORMATS:
+        return
+    from stance.read.exports import EXPORTS
+
+    known = (*FORMATS, *(export.name for export in EXPORTS))
+    if name not in known:
+        raise StanceError(f"--format {name}: no such format: use one of {', '.join(known)}, or leave it out")
 
 
 def find_format(start: bytes, name: str) -> str:

@@ -14,18 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from stance.read.rows import (
     Columns,
-    Identifier,
-    Links,
     Row,
     find_columns,
-    find_parents,
     group_rows,
     make_thread,
     name_thread,
     part_doubles,
     read_parts,
     read_values,
-    repair_surrogates,
     show,
 )
 from stance.records import StanceError, Thread
@@ -33,20 +29,6 @@ from stance.records import StanceError, Thread
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-__all__ = [
-    "Columns",
-    "Identifier",
-    "Links",
-    "Row",
-    "find_parents",
-    "read_csv",
-    "read_json_lines",
-    "read_parquet",
-    "read_table",
-    "repair_surrogates",
-    "split_rows",
-]
 
 MAXIMUM_FIELD = 2**24  # characters in a CSV cell; a quotation mark that is never closed takes in the rest of the file
 DELIMITERS = (",", ";", "\t")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stance.read.markup import Marked, MarkedQuote, link_quotes, read_markup, read_name
-from stance.read.tables import find_parents, repair_surrogates
+from stance.read.rows import find_parents, repair_surrogates
 from stance.read.times import from_epoch, parse_time
 from stance.records import Post, Reading, Reply, Thread
 
