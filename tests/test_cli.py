@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stance.cli import app, name_folder
+from stance.cli import app
+from stance.cli.threads import name_folder
 from stance.table import read_manifest, read_table
 
 ROOT = Path(__file__).parent.parent

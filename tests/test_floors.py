@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stance.cli import GOLD, SEED
+from stance.cli.measure import GOLD, SEED
 from stance.measure.evaluate import evaluate_thread, measure_stance, predict_each
 from stance.measure.floors import check_floors, holds, read_floors
 from stance.measure.selftest import run_selftest, summarise

@@ -59,7 +59,8 @@ MOST_LINES = 400
 MOST_PARAMETERS = 6
 LONGER: set[str] = set()  # modules that may have more lines; say why beside each
 # "module.function" that may have more parameters; say why beside each
-WIDER = {f"stance.cli.{name}" for name in ("evaluate", "read", "report", "tag")}  # each flag is a parameter
+# each flag is a parameter
+WIDER = {"stance.cli.measure.evaluate", *(f"stance.cli.threads.{name}" for name in ("read", "report", "tag"))}
 HELP_SECONDS = 0.4
 
 

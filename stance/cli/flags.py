@@ -1,0 +1,57 @@
+"""Flags that several commands have, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stance.records import StanceError
+
+if TYPE_CHECKING:
+    from stance.read import Options
+
+TopicName = Annotated[str, typer.Option("--topic", help="A shipped topic or a TOML file with [[side]] entries.")]
+TaggerName = Annotated[str, typer.Option("--tagger", help="A shipped one, a folder, hub:NAME or openai:URL#MODEL.")]
+
+Format = Annotated[str | None, typer.Option("--format", help="text, page, rows, csv, reddit, ...; else by the file.")]
+Layout = Annotated[str | None, typer.Option("--platform", help="Of a page its platform, of a text its layout.")]
+ColumnNames = Annotated[
+    list[str] | None, typer.Option("--column", help="Of a table: text=body, author=user, id=, time=, thread=.")
+]
+MaxSize = Annotated[int | None, typer.Option("--max-size", min=1, help="MB that are unpacked and read at most.")]
+
+TOPIC = "karabakh-2020"
+
+
+def read_options(form: str | None, layout: str | None, column: Sequence[str] | None, max_size: int | None) -> Options:
+    """The flags about reading as one record."""
+    from dataclasses import fields
+
+    from stance.read import Columns, Options
+
+    named = dict(pair.split("=", 1) for pair in column or () if "=" in pair)
+    known = [field.name for field in fields(Columns)]
+    if len(named) < len(column or ()) or not named.keys() <= {*known}:
+        given = " ".join(column or ())
+        raise StanceError(f"--column {given}: write PART=COLUMN, once each, PART being one of {', '.join(known)}")
+    return Options(form, layout, Columns(**named), None if max_size is None else max_size * 2**20)
+
+
+def list_files(paths: Sequence[Path]) -> list[Path]:
+    """The files themselves, and the readable kinds in the folders, in order of name."""
+    from stance.read import ENDINGS
+    from stance.read.corpus import is_corpus
+
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir() and not is_corpus(path):
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+            if not inside:
+                raise StanceError(f"{path}: a folder without threads: put files ending in {', '.join(ENDINGS)} there")
+            found += inside
+        else:
+            found.append(path)
+    return found
