@@ -34,12 +34,16 @@ _LEAST_PAIRS = 10
 class Share:
     """A part of ``n`` posts, with its 95% interval."""
 
-    count: int
+    count: int  # posts that the tagger labels so
     n: int  # at least 1
-    share: float  # 0 to 1
+    share: float  # 0 to 1; where people labelled a sample, not count / n
     low: float
     high: float
     basis: str  # what the figure rests on
+    labelled: int = 0  # posts that people labelled, of which it knows
+    positives: int = 0  # how many of these have it
+    error: float | None = None  # standard error of a corrected share
+    band: tuple[float, float] | None = None  # where the share lies if the tagger errs here as on its test sets
 
 
 @dataclass(frozen=True, slots=True)
