@@ -15,6 +15,7 @@ MODULES = sorted((ROOT / "stance").rglob("*.py"))
 ORDER = (
     "records",
     "files",
+    "html",
     "topic",
     "language",
     "read",

@@ -24,6 +24,7 @@ from stance.estimate import (
     stance_outcome,
     stance_shares,
 )
+from stance.html import percent
 from stance.report.picture import NARROW, PALETTE, WIDE, Picture, render_picture
 
 if TYPE_CHECKING:
@@ -89,11 +90,6 @@ def draw_pictures(rows: Sequence[Row], manifest: Manifest) -> list[Picture]:
 def count_stretches(posts: Sequence[Row]) -> int:
     """Into how many stretches a thread of more than MOST_GLYPHS posts is cut."""
     return min(_MOST_STRETCHES, len(posts) // _LEAST_STRETCH)
-
-
-def percent(share: Share) -> str:
-    """A share with its interval: "29% (17 to 44)"."""
-    return f"{share.share:.0%} ({share.low * 100:.0f} to {share.high * 100:.0f})"
 
 
 # --- what the figures say, in words ---
