@@ -352,10 +352,10 @@ def _write_csv(table: pa.Table, file: BinaryIO) -> None:
     writer = csv.writer(text, lineterminator="\r\n")
     run = {f"run.{name}": value for name, value in manifest.run.items()}
     blank = dict.fromkeys(table.schema.names)
-    writer.writerow([_defuse(name) for name in {**_csv_cells(blank, manifest.sides), **run}])
+    writer.writerow([defuse(name) for name in {**_csv_cells(blank, manifest.sides), **run}])
     for row in table_rows(table):
         cells = {**_csv_cells(row, manifest.sides), **run}
-        writer.writerow([_defuse(value) for value in cells.values()])
+        writer.writerow([defuse(value) for value in cells.values()])
     text.detach()  # the caller closes the file
 
 
@@ -379,6 +379,6 @@ def _csv_cells(row: Mapping[str, Any], sides: Sequence[Side]) -> dict[str, Any]:
     return cells
 
 
-def _defuse(value: Any) -> Any:
+def defuse(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

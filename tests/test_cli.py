@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stance.cli import app
+from stance.cli.flags import find_tables
 from stance.cli.threads import name_folder
 from stance.table import read_manifest, read_table
 
@@ -219,3 +220,15 @@ def test_explain_says_how_a_thread_was_read():
     assert (code, errors) == (0, "")
     assert "read as: text, numbered" in out
     assert "languages: en" in out
+
+
+def test_tables_are_found_in_folders_of_reports(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        (tmp_path / "all" / name / "tags.parquet").touch()
+    one = tmp_path / "all" / "b"
+    inside = [tmp_path / "all" / name / "tags.parquet" for name in ("a", "b")]
+    assert find_tables([tmp_path / "all", one, tmp_path / "x.parquet"]) == [*inside, tmp_path / "x.parquet"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StanceError, match=r"empty: no tags\.parquet"):
+        find_tables([tmp_path / "empty"])

@@ -55,3 +55,15 @@ def list_files(paths: Sequence[Path]) -> list[Path]:
         else:
             found.append(path)
     return found
+
+
+def find_tables(paths: Sequence[Path]) -> list[Path]:
+    """The tables themselves, and ``tags.parquet`` in the folders or one folder deeper, in order of name."""
+    found: list[Path] = []
+    for path in paths:
+        inside = [path / "tags.parquet", *sorted(path.glob("*/tags.parquet"))] if path.is_dir() else [path]
+        inside = [file for file in inside if file.is_file() or not path.is_dir()]
+        if not inside:
+            raise StanceError(f"{path}: no tags.parquet in it. Name a .parquet of `stance tag` or a folder of reports.")
+        found += inside
+    return list(dict.fromkeys(found))
