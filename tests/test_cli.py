@@ -14,6 +14,7 @@ import pytest
 from stance.cli import app
 from stance.cli.flags import find_tables
 from stance.cli.threads import name_folder
+from stance.records import StanceError
 from stance.table import read_manifest, read_table
 
 ROOT = Path(__file__).parent.parent
