@@ -135,8 +135,6 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
     ``tags`` holds one entry a post; None leaves the row without a tag. Facts about the thread in the manifest come
     from the thread, whatever the given manifest holds.
     """
-    import pyarrow as pa
-
     if len(tags) != len(thread.posts):
         raise ValueError(f"{len(tags)} tags for {len(thread.posts)} posts")
     rows = []
@@ -158,8 +156,15 @@ def build_table(thread: Thread, tags: Sequence[Tag | None], article_tag: Tag | N
         layout=None if reading is None else f"{reading.format}: {reading.layout}",
         confidence=None if reading is None else reading.confidence,
     )
+    return make_table(rows, manifest)
+
+
+def make_table(rows: Sequence[Mapping[str, Any]], manifest: Manifest) -> pa.Table:
+    """A table of rows as ``table_rows`` gives them."""
+    import pyarrow as pa
+
     written = json.dumps(asdict(manifest), ensure_ascii=True, sort_keys=True)
-    return pa.Table.from_pylist(rows, schema=table_schema().with_metadata({_MANIFEST_KEY: written}))
+    return pa.Table.from_pylist(list(rows), schema=table_schema().with_metadata({_MANIFEST_KEY: written}))
 
 
 def join_tables(tables: Sequence[pa.Table]) -> pa.Table:
@@ -228,6 +233,16 @@ def read_table(path: str | Path) -> pa.Table:
     if not table.schema.equals(table_schema()):
         raise StanceError(f"{path}: columns changed since it was written. Make it again from the source.")
     return table
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a .parquet file of ``write_table``."""
+    import pyarrow.parquet as pq
+
+    try:
+        return path.suffix == ".parquet" and _MANIFEST_KEY in (pq.read_schema(path).metadata or {})
+    except (OSError, ValueError):  # of Arrow's errors too
+        return False
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:
@@ -300,9 +315,9 @@ def _tag_cells(post: Post, tag: Tag, sides: Sequence[Side]) -> dict[str, Any]:
         "toxicity": _rounded(TOXICITY, tag.toxicity),
         "sentiment": sentiment,
         "mention": None if tag.mention is None else round(tag.mention, _DECIMALS),
-        "evidence": None if tag.evidence is None else [
-            {"start": start, "end": end} for stretch in tag.evidence for start, end in post.find_in_body(*stretch)
-        ],
+        "evidence": None
+        if tag.evidence is None
+        else [{"start": start, "end": end} for stretch in tag.evidence for start, end in post.find_in_body(*stretch)],
     }
 
 

@@ -19,6 +19,9 @@ Row = Mapping[str, Any]
 
 # An interval around a predicted share knows nothing of the tagger's own error; the basis stands beside every share.
 PREDICTED = "predicted, not validated"
+CORRECTED = "corrected"  # by hand labels of a random sample
+GOLD_ONLY = "hand labels alone"  # too few of them have it for a correction
+IN_FULL = "labelled in full"  # by hand, every post
 ABSTAINED = "abstained"
 NOT_JUDGED = "not judged"  # by this tagger: not among the outcomes that are counted
 HEADS = ("stance", "toxicity", "sentiment")

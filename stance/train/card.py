@@ -1,7 +1,8 @@
 """The card of a tagger: what it scores on every set, its audit and self-test, written into its folder.
 
-``metrics.json`` holds the sets (set -> measure -> value, low, high, n), ``audit.json`` the audit and the self-test,
-``reliability.png`` and ``.svg`` the calibration, ``README.md`` all of it in words and tables.
+``metrics.json`` holds the sets (set -> measure -> value, low, high, n; confusion counts as rows of numbers),
+``audit.json`` the audit and the self-test, ``reliability.png`` and ``.svg`` the calibration, ``README.md`` all of it
+but the counts in words and tables.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from stance.measure.audit import GroupRow, audit_groups, audit_sets, summarise_groups
 from stance.measure.calibration import Covered, coverage_curve, reliability_figure
+from stance.measure.confusions import count_sets
 from stance.measure.evaluate import as_metrics
 from stance.measure.selftest import Score, run_selftest, summarise
 from stance.measure.suite import Remembered, collect_answers, evaluate_suite
 from stance.records import TOXICITY
 
 if TYPE_CHECKING:
+    from stance.tagger import Tagger
     from stance.tagger.shipped import Settings
     from stance.train.recipe import Recipe
 
@@ -104,6 +107,7 @@ def describe_folder(folder: Path, recipe: Recipe, data: Path, note: Callable[[ob
     tagger = load_folder(folder)
     asked = Remembered(tagger)
     metrics = as_metrics(evaluate_suite(asked, data, note))
+    add_confusions(metrics, tagger, data)
     groups = audit_groups(tagger)
     audit = as_metrics([*audit_sets(asked, data, note), *summarise_groups(groups)])
     scores = summarise(run_selftest(tagger))
@@ -121,6 +125,12 @@ def describe_folder(folder: Path, recipe: Recipe, data: Path, note: Callable[[ob
         "selftest": [score_row(score) for score in scores],
     }
     write_card(folder, tagger.settings, recipe, tables, read_terms(data))
+
+
+def add_confusions(metrics: dict[str, Any], tagger: Tagger, data: Path) -> None:
+    """Put confusion counts of the sets for development beside their figures, instead of any that stand there."""
+    for name, counts in count_sets(tagger, data).items():
+        metrics[name] = {**metrics.get(name, {}), **counts}
 
 
 def write_card(
@@ -180,6 +190,8 @@ def metric_rows(metrics: dict[str, Any]) -> list[str]:
     rows = []
     for name, measures in metrics.items():
         for measure, found in measures.items():
+            if not isinstance(found, dict):  # confusion counts
+                continue
             interval = f"{found['low']:.3f} to {found['high']:.3f}" if "low" in found else ""
             rows.append(f"| {name} | {measure} | {found['value']:.3f} | {interval} | {found['n']} |")
     return rows
