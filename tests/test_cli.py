@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from stance.cli import app
+from stance.cli.batch import name_folder
 from stance.cli.flags import find_tables
-from stance.cli.threads import name_folder
 from stance.records import StanceError
 from stance.table import read_manifest, read_table
 
@@ -212,7 +212,7 @@ def test_a_file_of_several_threads_is_read_tagged_and_reported_as_several(tmp_pa
     assert read_table(tmp_path / "tags.parquet").column("thread").to_pylist() == ["posts-a", "posts-a", "posts-b"]
     assert run("report", posts, tmp_path / "corpus", "-o", tmp_path / "made", *tagger)[0] == 0
     assert {path.name for path in (tmp_path / "made").iterdir()} == {
-        *("index.html", "posts-a", "posts-b", "corpus-posts-a", "corpus-posts-b")
+        *("comparison", "index.html", "posts-a", "posts-b", "corpus-posts-a", "corpus-posts-b")
     }
 
 

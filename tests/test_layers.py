@@ -25,6 +25,7 @@ ORDER = (
     "tagger",
     "tag",
     "table",
+    "pseudonyms",
     "estimate",
     "gold",
     "report",
@@ -61,7 +62,18 @@ MOST_PARAMETERS = 6
 LONGER: set[str] = set()  # modules that may have more lines; say why beside each
 # "module.function" that may have more parameters; say why beside each
 # each flag is a parameter
-WIDER = {"stance.cli.measure.evaluate", *(f"stance.cli.threads.{name}" for name in ("read", "report", "tag"))}
+WIDER = {
+    "stance.cli.compare.compare",
+    "stance.cli.gold.draw",
+    "stance.cli.gold.fit",
+    "stance.cli.measure.evaluate",
+    "stance.cli.serve.serve",
+    "stance.cli.threads.read",
+    "stance.cli.threads.report",
+    "stance.cli.threads.tag",
+    "stance.cli.triage.queue",
+    "stance.cli.triage.serve",
+}
 HELP_SECONDS = 0.4
 
 

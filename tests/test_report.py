@@ -7,7 +7,6 @@ import shutil
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -100,8 +99,10 @@ def page(report):
 
 def test_folder_holds_page_tables_and_figures(report):
     names = {path.relative_to(report.parent).as_posix() for path in report.parent.rglob("*") if path.is_file()}
-    figures = {f"figures/{name}.{ending}" for name in ("stance", "thread", "crossing") for ending in ("svg", "png")}
-    assert names == {"index.html", "tags.parquet", "tags.csv", "tags.jsonl"} | figures
+    drawn = ("stance", "thread", "crossing", "replies", "network")
+    figures = {f"figures/{name}.{ending}" for name in drawn for ending in ("svg", "png", "csv")}
+    files = {"index.html", "summary.md", "tags.parquet", "tags.csv", "tags.jsonl", "network.gexf", "network.graphml"}
+    assert names == files | figures | {"figures/tone.csv"}
     assert read_manifest(read_table(report.parent / "tags.parquet")).thread_id == "talk"
 
 
@@ -120,7 +121,7 @@ def test_header_counts_what_was_read(page):
         "posts of unknown authors": "2",
         "posts judged": "4",
         "words judged": "20",
-        "toxic posts": "1",
+        "posts tagged toxic": "1",
     }
     header = text_of(page.find(".//header"))
     assert "Missing from the source: number 2." in header
@@ -130,14 +131,16 @@ def test_header_counts_what_was_read(page):
 def test_shares_are_marked_as_predicted(page):
     assert "Not validated: predicted shares" in text_of(page)
     rows = [[text_of(cell) for cell in row] for row in page.xpath("//figure[@id='figure-stance']//tbody/tr")]
-    assert rows[0] == ["North", "favor", "1", "4", "0.250", "0.046", "0.699"]
+    assert rows[0] == ["North", "favor", "1", "4", "0.250", "0.046", "0.699", "", "", "predicted, not validated", "0"]
+    assert rows[3] == ["North", "abstained", "1", "4", "0.250", "", "", "", "", "count of the tagger's", ""]
     assert [row[2] for row in rows[:4]] == ["1", "1", "1", "1"]
-    assert [row[2] for row in rows[4:]] == ["1", "1", "2", "0"]
+    assert [row[2] for row in rows[4:]] == ["1", "1", "2"]
+    assert "stance gold draw" in text_of(page)
 
 
 def test_figures_tell_their_numbers(page):
     drawings = page.xpath("//figure//*[local-name()='svg']")
-    assert len(drawings) == 6  # three, wide and narrow
+    assert len(drawings) == 10  # five, wide and narrow
     for drawing in drawings:
         assert drawing.get("role") == "img"
         for name in drawing.get("aria-labelledby").split():
@@ -252,7 +255,7 @@ def test_article_alone_says_so(tmp_path):
     page = read_page(path)
     assert "No comments were found in this file." in text_of(page)
     assert not page.xpath("//figure | //form | //script | //*[@id='posts']")
-    assert len(page.xpath("//section[@id='article']//table[@class='judged']//tr")) == 2
+    assert len(page.xpath("//section[@id='article']//div[@class='tags']//tr")) == 2
     assert not (path.parent / "figures").exists()
 
 
@@ -266,7 +269,8 @@ def test_no_post_with_own_words(tmp_path):
 @pytest.mark.parametrize("label", ["none", None])
 def test_thread_without_any_stance(tmp_path, label):
     page = read_page(write_report(make_table(tags=[make_tag(label, label)] * 5), tmp_path))
-    assert f"{label or 'abstained'} 5, 100% (57 to 100)" in text_of(page.get_element_by_id("stance-wide-desc"))
+    told = "none 5, 100% (57 to 100)" if label else "abstained 5"
+    assert told in text_of(page.get_element_by_id("stance-wide-desc"))
     assert "No post reaches the threshold" in text_of(page.get_element_by_id("queue"))
 
 
@@ -274,7 +278,7 @@ def test_topic_without_sides(tmp_path):
     tags = [replace(tag, stance=()) for tag in TAGS]
     table = make_table(tags=tags, article_tag=tags[2], manifest=replace(MANIFEST, sides=()))
     page = read_page(write_report(table, tmp_path))
-    assert [figure.get("id") for figure in page.xpath("//figure")] == ["figure-thread"]
+    assert [figure.get("id") for figure in page.xpath("//figure")] == ["figure-thread", "figure-network"]
 
 
 def test_untagged_posts_are_shown(tmp_path):
@@ -306,13 +310,14 @@ def test_what_is_not_judged_is_said_and_not_counted(tmp_path, missing, figures, 
     table = make_table(replace(THREAD, posts=posts), tags, drop_heads(TAGS[2], *missing))
     page = read_page(write_report(table, tmp_path / "talk"))
     assert f"Not judged by this tagger: {', '.join(missing)}." in text_of(page.find(".//header"))
-    assert [figure.get("id") for figure in page.xpath("//figure")] == [f"figure-{name}" for name in figures]
+    drawn = [figure.get("id").removeprefix("figure-") for figure in page.xpath("//figure")]
+    assert [name for name in drawn if name not in ("replies", "network")] == figures
     first, whole = text_of(page.get_element_by_id("p0")), text_of(page)
     assert ("Toxicity: not judged" in first) == ("toxicity" in missing)
     assert ("Sentiment: not judged" in first) == ("sentiment" in missing)
     assert ("favor" in first) == ("stance" not in missing)
     counts = {text_of(one.find("dt")): text_of(one.find("dd")) for one in page.xpath("//dl[@class='counts']/div")}
-    assert counts["toxic posts"] == ("not judged" if "toxicity" in missing else str(copies))
+    assert counts["posts tagged toxic"] == ("not judged" if "toxicity" in missing else str(copies))
     if "stance" in missing:
         assert "0 favor" not in whole
         assert "0 / 0" not in whole
@@ -390,128 +395,3 @@ def test_index_lists_threads_and_failures(tmp_path):
     assert "25% (5 to 70)" in first
     assert "no comments" in text_of(page.xpath("(//table)[1]/tbody/tr")[1])
     assert "x.html:1: no comments. Pass another file." in text_of(page.get_element_by_id("failures"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a file; at the end nothing may have been logged, nor asked for from outside the file."""
-    problems, pages = [], []
-
-    def open_file(path: Path, **options):
-        page = browser.new_page(**options)
-        pages.append(page)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: request.url == path.as_uri() or problems.append(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_file
-    for page in pages:
-        page.close()
-    assert problems == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_the_window(open_page, report, width, scheme):
-    page = open_page(report, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    shown = page.locator("figure svg").filter(visible=True)
-    assert shown.count() == 3
-    for index in range(3):
-        box = shown.nth(index).bounding_box()
-        assert box["x"] + box["width"] <= width
-    assert (
-        page.locator("h1").evaluate("node => getComputedStyle(node).color")
-        == {
-            "light": "rgb(27, 31, 36)",
-            "dark": "rgb(230, 233, 237)",
-        }[scheme]
-    )
-
-
-def test_no_text_of_a_figure_is_cut(open_page, report):
-    """Words drawn past the edge of a figure are lost: the browser's fonts are not matplotlib's."""
-    for width in (390, 1280):
-        page = open_page(report, viewport={"width": width, "height": 800})
-        outside = page.evaluate(
-            """() => [...document.querySelectorAll("svg")].filter((svg) => svg.checkVisibility()).flatMap((svg) => {
-              const frame = svg.getBoundingClientRect();
-              return [...svg.querySelectorAll("text")].filter((text) => {
-                const box = text.getBoundingClientRect();
-                return box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
-              }).map((text) => text.textContent);
-            })"""
-        )
-        assert outside == []
-
-
-def test_filters_narrow_the_posts(open_page, report):
-    page = open_page(report)
-    status, shown = page.locator("#filter output"), page.locator("#posts > article").filter(visible=True)
-
-    def check(expected):
-        page.locator(f"#filter output:text-is('{len(expected)} of 5 posts')").wait_for()
-        assert [shown.nth(index).get_attribute("id") for index in range(shown.count())] == expected
-        page.get_by_role("button", name="Show all").click()
-        page.locator("#filter output:text-is('5 of 5 posts')").wait_for()
-
-    assert status.text_content() == "5 of 5 posts"
-    page.locator("#filter").get_by_label("Stance").select_option("North: against")
-    check(["p1"])
-    page.locator("#filter").get_by_label("Stance").select_option("North: abstained")
-    check(["p4"])
-    page.locator("#filter").get_by_label("Sentiment").select_option("positive")
-    check(["p0"])
-    page.locator("#filter").get_by_label("Author").select_option("unknown")
-    check(["p1", "p3"])
-    page.locator("#filter").get_by_label("Author").select_option("Ann")
-    page.locator("#filter").get_by_label("Text").fill("ZEBRA")
-    check(["p4"])
-    page.locator("#filter").get_by_label("Text").fill("hold the line")  # quotes are not searched
-    check(["p0"])
-    page.get_by_label("toxic only").check()
-    check(["p1"])
-
-
-def test_link_to_a_hidden_post_shows_it(open_page, report):
-    page = open_page(report)
-    page.get_by_label("toxic only").check()
-    page.locator("#p0").wait_for(state="hidden")
-    page.locator("#p1 blockquote a").click()
-    page.locator("#p0").wait_for(state="visible")
-    assert page.url.endswith("#p0")
-
-
-def test_page_without_script_shows_every_post(open_page, report):
-    page = open_page(report, java_script_enabled=False)
-    assert page.locator("#posts > article").filter(visible=True).count() == 5
-    assert not page.locator("#filter").is_visible()
-
-
-def test_hostile_page_runs_nothing(open_page, tmp_path):
-    posts = (Post("0", HOSTILE, HOSTILE, HOSTILE),)
-    path = write_report(build_table(replace(THREAD, title=HOSTILE, posts=posts), TAGS[:1], None, MANIFEST), tmp_path)
-    page = open_page(path)
-    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    assert page.locator("#posts .own").text_content() == HOSTILE
-    page.locator("#filter").get_by_label("Author").select_option(HOSTILE)
-    page.locator("#filter output:text-is('1 of 1 posts')").wait_for()
-
-
-def test_index_fits_a_phone(open_page, report):
-    path = write_index([(make_table(), report.parent)], [("x" * 80, "y" * 200)], report.parent.parent)
-    page = open_page(path, viewport={"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390

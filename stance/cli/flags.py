@@ -23,6 +23,14 @@ ColumnNames = Annotated[
 ]
 MaxSize = Annotated[int | None, typer.Option("--max-size", min=1, help="MB that are unpacked and read at most.")]
 
+GoldFolder = Annotated[
+    Path | None, typer.Option("--gold", help="A folder of `stance gold draw` with labels: shares are corrected.")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--pseudonyms", help="A key file, made where there is none: authors get pseudonyms, in text too."),
+]
+
 TOPIC = "karabakh-2020"
 
 
@@ -41,13 +49,15 @@ def read_options(form: str | None, layout: str | None, column: Sequence[str] | N
 
 
 def list_files(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves, and the readable kinds in the folders, in order of name."""
+    """The files themselves, of a report's folder its table, and of other folders the readable kinds, by name."""
     from stance.read import ENDINGS
     from stance.read.corpus import is_corpus
 
     found: list[Path] = []
     for path in paths:
-        if path.is_dir() and not is_corpus(path):
+        if (path / "tags.parquet").is_file():
+            found.append(path / "tags.parquet")
+        elif path.is_dir() and not is_corpus(path):
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
             if not inside:
                 raise StanceError(f"{path}: a folder without threads: put files ending in {', '.join(ENDINGS)} there")

@@ -19,6 +19,10 @@ def fail(error: StanceError) -> None:
     typer.echo(f"stance: {' '.join(str(error).split())}", err=True)
 
 
+def warn(line: str) -> None:
+    typer.echo(f"stance: {line}", err=True)
+
+
 def print_results(results: Sequence[Result]) -> None:
     for result in results:
         found = result.measured

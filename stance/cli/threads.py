@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from stance.cli.batch import Batch, Source, make_tables, rename_tables
 from stance.cli.flags import (
     TOPIC,
     ColumnNames,
     Format,
+    GoldFolder,
+    KeyFile,
     Layout,
     MaxSize,
     TaggerName,
@@ -22,21 +23,15 @@ from stance.cli.flags import (
     list_files,
     read_options,
 )
-from stance.cli.terminal import fail, show_progress
+from stance.cli.terminal import show_progress, warn
 from stance.records import StanceError, Thread, Topic
 from stance.tagger import SHIPPED
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from stance.read import Options
-    from stance.tagger import Tagger
-
-MOST_NAME = 80  # characters of a folder's name; file systems take 255 bytes
-
 
 def report(
-    files: Annotated[list[Path], typer.Argument(help="Saved threads, or a folder of them.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Saved threads, folders of them, or tables of `stance tag` (.parquet).")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the pages; one folder a thread.")],
     topic: TopicName = TOPIC,
     tagger: TaggerName = SHIPPED,
@@ -44,34 +39,48 @@ def report(
     layout: Layout = None,
     column: ColumnNames = None,
     max_size: MaxSize = None,
+    gold: GoldFolder = None,
+    calibration: Annotated[Path | None, typer.Option(help="A file of `stance gold fit`, for better labels.")] = None,
+    pseudonyms: KeyFile = None,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Leave out the words of posts and article.")] = False,
+    rank: Annotated[
+        bool, typer.Option("--rank-authors-by-toxicity", help="Also rank named authors by share of toxic posts.")
+    ] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also print each page, as report.pdf.")] = False,
 ) -> None:
-    """Read, tag and report threads: a page each with tables and figures, and an index over several."""
-    from stance.report import write_index, write_report
-    from stance.table import read_manifest
-    from stance.tagger import load_tagger
+    """Read, tag and report threads: a page each with tables and figures, and an index over several.
+
+    Tables that this program made are not tagged again.
+    """
+    from stance.gold.fit import read_calibration
+    from stance.gold.labels import read_gold
+    from stance.pseudonyms import read_key
+    from stance.report.page import Choices
+    from stance.report.pdf import check_printer
     from stance.topic import load_topic
 
-    sides, paths, options = load_topic(topic), list_files(files), read_options(form, layout, column, max_size)
-    loaded = load_tagger(tagger)
-    made: dict[str, pa.Table] = {}  # by the name of the folder
-    failures: list[tuple[str, str]] = []
+    options = read_options(form, layout, column, max_size)
+    source = Source(options, load_topic(topic), tagger)
+    paths = list_files(files)
+    if pdf:
+        check_printer(output)
+    if not all(source.is_tagged(path) for path in paths):
+        source.load()
+    batch = Batch(
+        output,
+        Choices(text=not no_text, rank=rank, pdf=pdf),
+        None if gold is None else read_gold(gold, warn),
+        None if calibration is None else read_calibration(calibration),
+        None if pseudonyms is None else read_key(pseudonyms),
+    )
     with show_progress("files", len(paths)) as advance:
         for number, path in enumerate(paths, start=1):
-            try:
-                for table in make_tables(path, options, sides, loaded):
-                    name = name_folder(read_manifest(table).thread_id, made)
-                    write_report(table, output / name)
-                    made[name] = table
-            except StanceError as error:
-                fail(error)
-                failures.append((str(path), str(error)))
+            with batch.catch(str(path)):
+                for table in source.open_tables(path):
+                    batch.add(table)
             advance(number)
-    if made and len(made) + len(failures) > 1:
-        write_index([(table, output / name) for name, table in made.items()], failures, output)
-        typer.echo(output / "index.html")
-    for name in made:
-        typer.echo(output / name / "index.html")
-    if failures:
+    batch.finish()
+    if batch.failures:
         raise typer.Exit(2)
 
 
@@ -106,22 +115,28 @@ def tag(
     layout: Layout = None,
     column: ColumnNames = None,
     max_size: MaxSize = None,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Tag posts with stance toward each side, toxicity and sentiment, and write a table.
 
     From .jsonl to .jsonl each row stands alone; everything else is read as threads.
     """
+    from stance.pseudonyms import read_key
     from stance.table import join_tables, write_table
     from stance.tagger import load_tagger
     from stance.topic import load_topic
 
     sides = load_topic(topic)
     if file.suffix == ".jsonl" and output.suffix == ".jsonl":
+        if pseudonyms is not None:
+            raise StanceError(f"{file}: rows {{id, text}} name no author, so there is nothing for --pseudonyms to do.")
         tag_rows(file, output, sides, tagger)
     else:
+        options = read_options(form, layout, column, max_size)
+        key = None if pseudonyms is None else read_key(pseudonyms)
         with show_progress(f"posts of {file.name}", None) as advance:
-            options = read_options(form, layout, column, max_size)
-            write_table(join_tables(list(make_tables(file, options, sides, load_tagger(tagger), advance))), output)
+            tables = list(make_tables(file, options, sides, load_tagger(tagger), advance))
+            write_table(join_tables(tables if key is None else rename_tables(tables, key)[0]), output)
 
 
 def show_threads(threads: Iterable[Thread], file: Path, explain: bool) -> Iterator[Thread]:
@@ -141,26 +156,6 @@ def show_threads(threads: Iterable[Thread], file: Path, explain: bool) -> Iterat
         for line in explain_thread(thread) if explain else ():
             typer.echo(f"  {line}")
         yield thread
-
-
-def name_folder(thread: str, taken: Container[str]) -> str:
-    """A folder's name for a thread's id, with a number behind it where another thread has that name."""
-    plain = re.sub(r"[^\w.-]+", "-", thread)[:MOST_NAME].strip(".-") or "thread"
-    names = itertools.chain([plain], (f"{plain}-{count}" for count in itertools.count(2)))
-    return next(name for name in names if name not in taken)
-
-
-def make_tables(
-    path: Path, options: Options, topic: Topic, tagger: Tagger, advance: Callable[[int], None] | None = None
-) -> Iterator[pa.Table]:
-    """Read and tag the threads of a file; ``advance`` hears how many texts of a thread are tagged."""
-    from stance.table import build_table, make_manifest
-    from stance.tag import tag_thread
-    from stance.thread import read_threads
-
-    for thread in read_threads(path, options):
-        tags, article = tag_thread(thread, topic, tagger, advance)
-        yield build_table(thread, tags, article, make_manifest(tagger, topic))
 
 
 def tag_rows(file: Path, output: Path, topic: Topic, tagger: str) -> None:

@@ -13,9 +13,10 @@ Swensson and Wretman 1992, 6.3; Angelopoulos, Duchi and Zrnic 2023, "PPI++", her
 The interval is ``intervals.score_bounds`` with the effective sample size n * var(y) / var(y - w * f) / (1 - n / N), and
 n - 2 for n in the variance of the residuals, since w comes from the same data. In ``tests/bench/coverage.py`` it holds
 the truth in 94 to 97% of samples in each of 96 settings for each of three taggers, where 1.96 standard errors of the
-papers' form do in 93 to 98%. Residuals count as if at least one label were wrong: where a tagger errs in 1% of posts
-a sample often shows no error, and an interval without width would miss the truth. The tagger's probability is taken and not its label: up to a share of 25% the interval is 2 to 4%
-narrower at an accuracy of .85 (at 50% 3% wider), and posts on which the tagger abstains count too.
+papers' form do in 93 to 98%. Residuals count as if at least one label were wrong: where a tagger errs in 1% of posts a
+sample often shows no error, and an interval without width would miss the truth. The tagger's probability is taken and
+not its label: up to a share of 25% the interval is 2 to 4% narrower at an accuracy of .85 (at 50% 3% wider), and posts
+on which the tagger abstains count too.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def score_bounds(shares: Numbers, weights: Numbers, units: Numbers) -> tuple[Num
     """Ends of the interval of ``shares @ weights``: shares (..., h) of h cells, each with its weight and its 1 / n.
 
     With one cell this is ``wilson_bounds``. The shares of the cells under a hypothesis are the likeliest that add up
-    to it, as Miettinen and Nurminen (1985) have it for two groups. Adding up each cell's own Wilson interval, or a variance
-    taken at the estimate, covered less evenly in trials.
+    to it, as Miettinen and Nurminen (1985) have it for two groups. Adding up each cell's own Wilson interval, or a
+    variance taken at the estimate, covered less evenly in trials.
     """
     if weights.shape == (1,):
         return wilson_bounds(shares[..., 0], units[..., 0])

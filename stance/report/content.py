@@ -6,28 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stance.estimate import (
     ABSTAINED,
-    HEADS,
-    NOT_JUDGED,
-    SENTIMENT_OUTCOMES,
     STANCE_OUTCOMES,
     Row,
-    cross_stance,
-    judged_heads,
     judged_posts,
     present_attributes,
-    rank_association,
     row_heads,
     sentiment_outcome,
-    split_thread,
     stance_outcome,
-    stance_shares,
 )
-from stance.records import SENTIMENTS, STANCES
-from stance.report.figures import MOST_GLYPHS, count_stretches
+from stance.records import SENTIMENTS, STANCES, TOXICITY
+from stance.report.data import post_name, show_stance
 
 if TYPE_CHECKING:
     from stance.table import Manifest
@@ -40,10 +32,12 @@ REPLY_BASIS = {
     "quote": "what it quotes",
     "mention": "the name it mentions",
 }
+UNKNOWN = "-"  # the author of posts that show none, for the filter
 _QUEUE_LENGTH = 20  # posts suggested to a moderator
 _QUEUE_WITHOUT_TOXIC = 5  # shown all the same where no post is toxic
 _MAYBE_HOSTILE = 0.5  # of an attribute's threshold, from which a post may hold hostile words at all
 _EXCERPT = 280  # characters
+_LEAST_TOLD = 0.05  # probability of an attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +84,28 @@ class PostView:
     sentiment: tuple[str, float] | None  # outcome, probability of the likeliest; None: not judged, as an empty stance
     mention: float | None  # probability that hostile words are reported, not used; None: not worth a line
     codes: str  # first letter of each side's outcome, "x" where the tagger abstained: for the filter
+    language: str | None  # where the tagger does not read it
+
+    @property
+    def judged(self) -> bool:
+        """Whether the post counts in shares."""
+        return bool(self.stance or self.toxicity or self.sentiment)
 
     @property
     def toxic(self) -> bool:
         """Whether any attribute is present."""
         return any(present for _, _, present in self.toxicity)
+
+    @property
+    def toxic_codes(self) -> str:
+        """The attributes that are present, as their places in TOXICITY: for the filter."""
+        return "".join(str(TOXICITY.index(name)) for name, _, present in self.toxicity if present)
+
+    @property
+    def told_toxicity(self) -> list[tuple[str, float, bool]]:
+        """What a long page prints: attributes that are present or not quite unlikely, else the likeliest."""
+        told = [one for one in self.toxicity if one[2] or one[1] >= _LEAST_TOLD]
+        return told or sorted(self.toxicity, key=lambda one: -one[1])[:1]
 
     @property
     def excerpt(self) -> str:
@@ -108,17 +119,11 @@ class AuthorView:
     """A named author's posts, or those of all unknown ones, which are not one person."""
 
     name: str | None
+    show: str  # the author's posts, as the page's filter reads it
+    first: str  # anchor of the first post
     posts: int
     words: int
-    stance: tuple[dict[str, int], ...]  # judged posts by STANCE_OUTCOMES, one a side
-
-
-@dataclass(frozen=True, slots=True)
-class DataTable:
-    """The numbers behind a figure."""
-
-    head: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
+    stance: tuple[tuple[tuple[str, int, str], ...], ...]  # a side: outcomes that occur, posts, filter of these
 
 
 def view_posts(rows: Sequence[Row], manifest: Manifest) -> list[PostView]:
@@ -126,11 +131,6 @@ def view_posts(rows: Sequence[Row], manifest: Manifest) -> list[PostView]:
     names = {row["position"]: post_name(row) for row in rows if row["kind"] == "post"}
     authors = {name: index for index, name in enumerate(list_authors(rows))}
     return [_view_post(row, manifest, names, authors) for row in rows]
-
-
-def post_name(row: Row) -> str:
-    """How the page calls a post: by its printed number, else by its place from 1."""
-    return f"No. {row['number']}" if row["number"] is not None else f"Post {row['position'] + 1}"
 
 
 def list_authors(rows: Sequence[Row]) -> list[str]:
@@ -144,13 +144,14 @@ def view_authors(rows: Sequence[Row], sides: int) -> list[AuthorView]:
     Nobody is ranked by toxicity here: a reader would take a tagger's mistakes for a person's record.
     """
     posts = [row for row in rows if row["kind"] == "post"]
+    places = {name: str(index) for index, name in enumerate(list_authors(rows))}
     counts = Counter(row["author"] for row in posts if row["author"] is not None)
     by_author: dict[str | None, list[Row]] = {name: [] for name, _ in counts.most_common()}
     for row in posts:
         by_author.setdefault(row["author"], []).append(row)
     unknown = by_author.pop(None, None)
-    views = [_view_author(name, own, sides) for name, own in by_author.items()]
-    return views if unknown is None else [*views, _view_author(None, unknown, sides)]
+    views = [_view_author(name, places[name], own, sides) for name, own in by_author.items() if name is not None]
+    return views if unknown is None else [*views, _view_author(None, UNKNOWN, unknown, sides)]
 
 
 def rank_posts(posts: Sequence[PostView]) -> list[PostView]:
@@ -161,45 +162,10 @@ def rank_posts(posts: Sequence[PostView]) -> list[PostView]:
     return judged[: min(toxic, _QUEUE_LENGTH) or _QUEUE_WITHOUT_TOXIC]
 
 
-def list_figure_data(rows: Sequence[Row], manifest: Manifest) -> dict[str, DataTable]:
-    """The numbers behind each figure, by the figure's name."""
-    return {
-        "stance": DataTable(
-            ("side", "stance", "posts", "of", "share", "low", "high"), tuple(_list_shares(rows, manifest))
-        ),
-        "thread": _list_course(rows, manifest),
-        "crossing": DataTable(
-            ("side", "stance", *SENTIMENT_OUTCOMES, "toxic", "of", "low", "high"),
-            tuple(_list_crossings(rows, manifest)),
-        ),
-    }
-
-
 def count_foreign(rows: Sequence[Row], languages: Sequence[str]) -> list[tuple[str, int]]:
     """How many posts are in each language that the tagger does not read, most first."""
     found = Counter(row["language"] for row in rows if row["kind"] == "post" and row["language"])
     return [(language, count) for language, count in found.most_common() if languages and language not in languages]
-
-
-def list_associations(rows: Sequence[Row], manifest: Manifest) -> DataTable | None:
-    """Rank correlations of the probability against each side with those of toxicity and negative sentiment."""
-    judged = [row for row in judged_posts(rows) if row_heads(row) == HEADS and row["toxicity"]["toxicity"] is not None]
-    lines = []
-    for index, side in enumerate(manifest.sides):
-        against = [row["stance"][index]["against"] for row in judged]
-        toxic = rank_association(against, [row["toxicity"]["toxicity"] for row in judged])
-        negative = rank_association(against, [row["sentiment"]["negative"] for row in judged])
-        if toxic is not None and negative is not None:
-            figures = [f"{one.rho:z.2f} ({one.low:z.2f} to {one.high:z.2f})" for one in (toxic, negative)]
-            lines.append((side.name, *figures, str(len(judged))))
-    head = ("against", "and toxicity", "and negative sentiment", "posts")
-    return DataTable(head, tuple(lines)) if lines else None
-
-
-def list_errors(errors: Mapping[str, Any]) -> DataTable | None:
-    """The tagger's own metrics as it gives them: whatever holds a value is a line."""
-    lines = tuple(_flatten_errors(errors, ()))
-    return DataTable(("data", "measure", "value", "95% interval", "n"), lines) if lines else None
 
 
 def _view_mention(row: Row, manifest: Manifest) -> float | None:
@@ -234,6 +200,7 @@ def _view_post(row: Row, manifest: Manifest, names: Mapping[int, str], authors: 
         toxicity=tuple((name, value, name in present) for name, value in toxicity.items() if value is not None),
         sentiment=(sentiment_outcome(row), likeliest) if "sentiment" in heads else None,
         mention=_view_mention(row, manifest) if heads else None,
+        language=row["language"] if manifest.languages and row["language"] not in manifest.languages else None,
         codes="".join("x" if view.outcome == ABSTAINED else view.outcome[0] for view in stance),
     )
 
@@ -272,74 +239,12 @@ def _own_passage(row: Row, start: int, end: int) -> Iterator[Passage]:
     yield Passage(words, tuple((low, high) for low, high in inside if 0 <= low < high <= len(words)))
 
 
-def _view_author(name: str | None, posts: Sequence[Row], sides: int) -> AuthorView:
-    judged = judged_posts(posts)
-    outcomes = [[stance_outcome(row, side) for row in judged] for side in range(sides)]
-    stance = tuple({outcome: found.count(outcome) for outcome in STANCE_OUTCOMES} for found in outcomes)
-    return AuthorView(name, len(posts), sum(row["words"] or 0 for row in posts), stance)
-
-
-def _list_shares(rows: Sequence[Row], manifest: Manifest) -> Iterator[tuple[str, ...]]:
-    for index, side in enumerate(manifest.sides):
-        for outcome, share in stance_shares(rows, index).items():
-            figures = (f"{value:.3f}" for value in (share.share, share.low, share.high))
-            yield side.name, outcome, str(share.count), str(share.n), *figures
-
-
-def _list_course(rows: Sequence[Row], manifest: Manifest) -> DataTable:
-    """Post by post as the figure draws them, or by its stretches in a long thread."""
-    posts = [row for row in rows if row["kind"] == "post"]
-    heads = judged_heads(rows)
-    sides = tuple(side.name for side in manifest.sides) if "stance" in heads else ()
-    if len(posts) <= MOST_GLYPHS:
-        lines = []
-        for row in judged_posts(posts):
-            leans = (
-                f"{stance_outcome(row, index)} {judged['favor'] - judged['against']:+z.2f}"
-                for index, judged in enumerate(row["stance"][: len(sides)])
-            )
-            values = {name: value for name, value in row["toxicity"].items() if value is not None}
-            attribute = max(values, key=values.__getitem__, default="")
-            toxic = f"{values[attribute]:.2f} {attribute.replace('_', ' ')}" if values else NOT_JUDGED
-            lines.append((post_name(row), *leans, toxic))
-        return DataTable(
-            ("post", *(f"{side}: favor less against" for side in sides), "likeliest attribute"), tuple(lines)
-        )
-    lines = [
-        (
-            f"{one.first + 1} to {one.last + 1}",
-            str(one.n),
-            *(f"{counts['favor']} / {counts['against']}" for counts in one.stance[: len(sides)]),
-            str(one.toxic) if "toxicity" in heads else NOT_JUDGED,
-        )
-        for one in split_thread(posts, count_stretches(posts), manifest.toxicity_threshold)
-    ]
-    return DataTable(("posts", "judged", *(f"{side}: favor / against" for side in sides), "toxic"), tuple(lines))
-
-
-def _list_crossings(rows: Sequence[Row], manifest: Manifest) -> Iterator[tuple[str, ...]]:
-    for index, side in enumerate(manifest.sides):
-        for crossing in cross_stance(rows, index, manifest.toxicity_threshold):
-            share = crossing.toxic
-            if share is not None:
-                counts = (str(count) for count in crossing.sentiment.values())
-                toxic = str(share.count), str(share.n), f"{share.low:.3f}", f"{share.high:.3f}"
-                yield side.name, crossing.stance, *counts, *toxic
-
-
-def _flatten_errors(errors: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for name, value in errors.items():
-        here = (*path, str(name).replace("_", " "))
-        if isinstance(value, Mapping) and "value" not in value:
-            yield from _flatten_errors(value, here)
-            continue
-        if not isinstance(value, Mapping | int | float):
-            continue  # a matrix or a remark is not a line of a table
-        figures = value if isinstance(value, Mapping) else {"value": value}
-        interval = f"{_figure(figures['low'])} to {_figure(figures['high'])}" if {"low", "high"} <= set(figures) else ""
-        data, measure = here[0], ", ".join(here[1:])
-        yield data, measure, _figure(figures["value"]), interval, _figure(figures.get("n", ""))
-
-
-def _figure(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _view_author(name: str | None, place: str, posts: Sequence[Row], sides: int) -> AuthorView:
+    judged, show = judged_posts(posts), f"author={place}"
+    stance = []
+    for side in range(sides):
+        found = Counter(stance_outcome(row, side) for row in judged)
+        told = ((outcome, found[outcome], f"{show}&{show_stance(side, outcome)}") for outcome in STANCE_OUTCOMES)
+        stance.append(tuple(one for one in told if one[1]))
+    words = sum(row["words"] or 0 for row in posts)
+    return AuthorView(name, show, f"p{posts[0]['position']}", len(posts), words, tuple(stance))

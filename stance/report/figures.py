@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stance.estimate import (
     ABSTAINED,
     HEADS,
+    PREDICTED,
     SENTIMENT_OUTCOMES,
     STANCE_OUTCOMES,
     Crossing,
@@ -18,14 +19,16 @@ from stance.estimate import (
     Share,
     cross_stance,
     judged_heads,
+    judged_posts,
     present_attributes,
     row_heads,
     split_thread,
     stance_outcome,
-    stance_shares,
 )
-from stance.html import percent
+from stance.records import STANCES
+from stance.report.numbers import Numbers, band_words, share_words
 from stance.report.picture import NARROW, PALETTE, WIDE, Picture, render_picture
+from stance.report.wording import describe_crossings, describe_stance, describe_thread, shorten_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,46 +44,46 @@ MARKERS = {"favor": "^", "against": "v", "none": "o", ABSTAINED: "x"}
 MOST_GLYPHS = 90
 _MOST_STRETCHES = 40
 _LEAST_STRETCH = 10  # posts
-_LONGEST_NAME = 42  # characters of a side's name that fit a narrow figure
 _LINE = 21  # height of a line
 _PANEL = 112  # height of a panel along the thread
 
 
-def draw_pictures(rows: Sequence[Row], manifest: Manifest) -> list[Picture]:
+def draw_pictures(rows: Sequence[Row], manifest: Manifest, numbers: Numbers) -> list[Picture]:
     """The figures of one thread in the order of the page, as far as the tagger judges what they show."""
     heads = judged_heads(rows)
     if not {"stance", "toxicity"} & set(heads):
         return []
     if "stance" not in heads:
         manifest = replace(manifest, sides=())
-    names = [_shorten(side.name) for side in manifest.sides]
-    threshold = manifest.toxicity_threshold
-    shares = [stance_shares(rows, side) for side in range(len(names))]
-    crossings = [cross_stance(rows, side, threshold) for side in range(len(names))]
+    names = [shorten_name(side.name) for side in manifest.sides]
+    abstained = [
+        sum(stance_outcome(row, side) == ABSTAINED for row in judged_posts(rows)) for side in range(len(names))
+    ]
     pictures = []
     if names:
         pictures.append(
             render_picture(
                 "stance",
-                "Predicted stance toward each side, with 95% intervals",
-                _describe_stance(names, shares),
-                lambda width: _draw_stance(names, shares, width),
+                "Stance toward each side, with 95% intervals",
+                describe_stance(names, numbers.stance, abstained),
+                lambda width: _draw_stance(names, numbers.stance, abstained, width),
             )
         )
     pictures.append(
         render_picture(
             "thread",
             "Stance and toxicity along the thread",
-            _describe_thread(rows, manifest),
+            describe_thread(rows, manifest),
             lambda width: _draw_thread(rows, manifest, width),
         )
     )
     if names and heads == HEADS:
+        crossings = [_cross(rows, side, manifest, numbers) for side in range(len(names))]
         pictures.append(
             render_picture(
                 "crossing",
                 "Sentiment and toxicity of posts by their stance",
-                _describe_crossings(names, crossings),
+                describe_crossings(names, crossings),
                 lambda width: _draw_crossings(names, crossings, width),
             )
         )
@@ -92,66 +95,61 @@ def count_stretches(posts: Sequence[Row]) -> int:
     return min(_MOST_STRETCHES, len(posts) // _LEAST_STRETCH)
 
 
-# --- what the figures say, in words ---
+def _cross(rows: Sequence[Row], side: int, manifest: Manifest, numbers: Numbers) -> list[Crossing]:
+    """What is drawn of a side: the stances that posts take, each with the share of toxic ones that the report gives."""
+    shares = numbers.crossings[side]
+    found = cross_stance(rows, side, manifest.toxicity_threshold)
+    return [replace(one, toxic=shares[one.stance]) for one in found if one.stance in shares]
 
 
-def _describe_stance(names: Sequence[str], shares: Sequence[dict[str, Share]]) -> str:
-    sentences = []
-    for name, side in zip(names, shares, strict=True):
-        parts = [f"{outcome} {share.count}, {percent(share)}" for outcome, share in side.items() if share.count]
-        sentences.append(f"{name}: {'; '.join(parts)}.")
-    return f"Posts judged: {next(iter(shares[0].values())).n}. {' '.join(sentences)}"
+def _draw_stance(
+    names: Sequence[str], shares: Sequence[dict[str, Share]], abstained: Sequence[int], width: int
+) -> Figure:
+    """Bars with whiskers, one group a side; below a bar its sensitivity band, in a corrected one the tagger's share.
 
-
-def _describe_thread(rows: Sequence[Row], manifest: Manifest) -> str:
-    """Counts in the first and the second half: the shortest words for a course."""
-    parts = []
-    for half, stretch in zip(("First", "Second"), split_thread(rows, 2, manifest.toxicity_threshold), strict=True):
-        sides = [
-            f"{_shorten(side.name)} favor {counts['favor']}, against {counts['against']}"
-            for side, counts in zip(manifest.sides, stretch.stance, strict=False)
-        ]
-        toxic = [f"toxic {stretch.toxic}"] if "toxicity" in judged_heads(rows) else []
-        parts.append(f"{half} half, {stretch.n} posts judged: {'; '.join([*sides, *toxic])}.")
-    return " ".join(parts)
-
-
-def _describe_crossings(names: Sequence[str], crossings: Sequence[list[Crossing]]) -> str:
-    sentences = []
-    for name, side in zip(names, crossings, strict=True):
-        for crossing in side:
-            if crossing.toxic is not None:
-                tones = ", ".join(f"{tone} {count}" for tone, count in crossing.sentiment.items() if count)
-                toxic = f"toxic {crossing.toxic.count}"
-                sentences.append(f"{name} {crossing.stance}, {crossing.toxic.n} posts: {tones}; {toxic}.")
-    return " ".join(sentences)
-
-
-# --- drawing ---
-
-
-def _draw_stance(names: Sequence[str], shares: Sequence[dict[str, Share]], width: int) -> Figure:
-    """Bars with whiskers, one group a side; abstentions only where there are some."""
-    outcomes = [name for name in STANCE_OUTCOMES if name != ABSTAINED or any(side[name].count for side in shares)]
-    figure, (axes,) = _new_figure(width, len(names) * (len(outcomes) + 1) * _LINE + 40, 1)
-    left, right = (96, 190) if width == WIDE else (84, 120)
+    Abstentions stand there where there are some and nothing is corrected: hand labels know none.
+    """
+    predicted = all(share.basis == PREDICTED for side in shares for share in side.values())
+    lines = len(STANCES) + (predicted and any(abstained))
+    figure, (axes,) = _new_figure(width, len(names) * (lines + 1) * _LINE + 40, 1)
+    left, right = (96, 236) if width == WIDE else (84, 120)
     _place(axes, left, right, top=4, bottom=36)
     line = 0
-    for name, side in zip(names, shares, strict=True):
+    for name, side, without in zip(names, shares, abstained, strict=True):
         _write(axes, left - 6, line, name, weight="bold")
-        for outcome in outcomes:
+        n = max((share.n for share in side.values()), default=1)
+        for outcome, share in side.items():
             line += 1
-            share, colour = side[outcome], PALETTE[outcome]
-            axes.barh(line, share.share, height=0.56, color=colour, alpha=0.85, linewidth=0)
-            axes.plot([share.low, share.high], [line, line], color=PALETTE["ink"], linewidth=1.3)
-            axes.plot([share.low, share.high], [line, line], "|", color=PALETTE["ink"], markersize=7)
-            _mark(axes, left - 14, line, outcome)
-            _write(axes, left - 24, line, outcome)
-            words = f"{share.count} of {share.n}:  {percent(share)}" if width == WIDE else percent(share)
-            _write_after(axes, line, words)
+            _draw_share(axes, line, share, PALETTE[outcome])
+            _name_outcome(axes, left, line, outcome)
+            band = f"; band {band_words(share)}" if share.band is not None else ""
+            words = f"{share.count} of {share.n}:  " if share.basis == PREDICTED else ""
+            _write_after(axes, line, f"{words}{share_words(share)}{band}" if width == WIDE else share_words(share))
+        if lines > len(STANCES):
+            line += 1
+            axes.barh(line, without / n, height=0.56, color=PALETTE[ABSTAINED], alpha=0.85, linewidth=0)
+            _name_outcome(axes, left, line, ABSTAINED)
+            _write_after(axes, line, f"{without} of {n}" if width == WIDE else f"{without / n:.0%}")
         line += 1
     _scale_share(axes, line, "share of judged posts")
     return figure
+
+
+def _draw_share(axes: Axes, line: float, share: Share, colour: str) -> None:
+    axes.barh(line, share.share, height=0.56, color=colour, alpha=0.85, linewidth=0)
+    if share.band is not None:
+        low, high = share.band
+        axes.barh(line + 0.38, high - low, left=low, height=0.14, color=colour, alpha=0.45, linewidth=0)
+    if share.low < share.high:
+        axes.plot([share.low, share.high], [line, line], color=PALETTE["ink"], linewidth=1.3)
+        axes.plot([share.low, share.high], [line, line], "|", color=PALETTE["ink"], markersize=7)
+    if share.basis != PREDICTED:
+        axes.plot([share.count / share.n], [line], "D", color=PALETTE["paper"], mec=PALETTE["ink"], ms=4, zorder=4)
+
+
+def _name_outcome(axes: Axes, left: float, line: float, outcome: str) -> None:
+    _mark(axes, left - 14, line, outcome)
+    _write(axes, left - 24, line, outcome)
 
 
 def _draw_thread(rows: Sequence[Row], manifest: Manifest, width: int) -> Figure:
@@ -159,7 +157,7 @@ def _draw_thread(rows: Sequence[Row], manifest: Manifest, width: int) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     posts = [row for row in rows if row["kind"] == "post"]
-    titles = [_shorten(side.name) for side in manifest.sides] + ["Toxicity"] * ("toxicity" in judged_heads(rows))
+    titles = [shorten_name(side.name) for side in manifest.sides] + ["Toxicity"] * ("toxicity" in judged_heads(rows))
     panels = len(titles)
     figure, all_axes = _new_figure(width, panels * _PANEL + 34, panels)
     for index, axes in enumerate(all_axes):
@@ -318,7 +316,7 @@ def _draw_toxic(axes: Axes, line: int, crossing: Crossing) -> None:
         return
     axes.plot([share.low, share.high], [line, line], color=PALETTE["toxic"], linewidth=1.4)
     axes.plot([share.share], [line], "D", color=PALETTE["toxic"], markersize=5, clip_on=False)
-    _write_after(axes, line, percent(share))
+    _write_after(axes, line, share_words(share))
 
 
 # --- shared parts: sizes are points, from the edge of the figure or of the axes ---
@@ -388,9 +386,3 @@ def _strip(axes: Axes) -> None:
 
 def _title(axes: Axes, words: str) -> None:
     axes.set_title(words, loc="left", fontsize=11.5, weight="bold", pad=5, color=PALETTE["ink"])
-
-
-def _shorten(name: str) -> str:
-    """A side's name that fits a figure and XML, which forbids control characters."""
-    name = "".join(letter for letter in name if letter.isprintable())
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
