@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from stance.estimate import wilson_interval
-from stance.report.comparison_words import OTHERS, contrast_titles, name_members
+from stance.report.comparison.words import OTHERS, contrast_titles, name_members
 from stance.table import defuse
 
 if TYPE_CHECKING:

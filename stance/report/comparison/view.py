@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from stance.estimate import IN_FULL, PREDICTED, estimate_share
 from stance.estimate.compare import LEAST_LABELS, LEAST_POSTS, subtract_shares
-from stance.report.comparison_words import (
+from stance.report.comparison.panels import MOST_LABELLED, Strip, choose_scale, draw_many, draw_strips
+from stance.report.comparison.words import (
     LEVEL,
     OTHERS,
     contrast_titles,
@@ -20,7 +21,6 @@ from stance.report.comparison_words import (
 )
 from stance.report.data import show_attribute, show_stance
 from stance.report.numbers import share_words
-from stance.report.panels import MOST_LABELLED, Strip, choose_scale, draw_many, draw_strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stance.estimate.judged import Gold
     from stance.estimate.members import Member
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 PERMUTATIONS, SEED = 1999, 0
 
 
@@ -108,8 +108,8 @@ def write_gathering(gathering: Gathering, directory: str | Path, conduct: Conduc
     from stance.estimate.compare import compare_members
     from stance.estimate.contrasts import contrast_members
     from stance.estimate.periods import count_periods
-    from stance.report.comparison_files import list_files
-    from stance.report.comparison_view import view_comparison
+    from stance.report.comparison.files import list_files
+    from stance.report.comparison.view import view_comparison
 
     directory, conduct = Path(directory), conduct or Conduct()
     members = gathering.members
