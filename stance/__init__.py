@@ -20,7 +20,7 @@ from stance.tagger import load_tagger
 from stance.thread import link_posts, read_thread, write_thread
 from stance.topic import load_topic
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = [
     "Judgement",
