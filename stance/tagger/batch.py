@@ -95,8 +95,9 @@ def row_length(row: Row) -> int:
 
 
 def make_batch(rows: Sequence[Row]) -> Batch:
-    """Rows padded to the longest; every side's positions start right after the text's."""
-    length = max(row_length(row) for row in rows)
+    """Rows padded to the longest, or a little over; every side's positions start right after the text's."""
+    # oneDNN keeps what it prepares for every shape: by eights there are fewer, and a server's memory stays flat
+    length = -(-max(row_length(row) for row in rows) // 8) * 8
     count = max(len(sides) for _, sides in rows)
     tokens, positions, part, starts = [], [], [], []
     for text, sides in rows:
