@@ -1,4 +1,4 @@
-"""95% intervals hold the truth in 93 to 97% of samples, in every setting; more in tests/bench/coverage.py."""
+"""95% intervals hold the truth in 93 to 97% of samples, in every setting; more in tests/bench/intervals.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 # by its path: there is a well-known package of that name
-SPEC = importlib.util.spec_from_file_location("bench_coverage", Path(__file__).parent / "bench" / "coverage.py")
+SPEC = importlib.util.spec_from_file_location("bench_coverage", Path(__file__).parent / "bench" / "intervals.py")
 coverage = importlib.util.module_from_spec(SPEC)
 sys.modules["bench_coverage"] = coverage
 SPEC.loader.exec_module(coverage)

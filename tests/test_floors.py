@@ -23,9 +23,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = ROOT / "tests" / "floors.json"
 LEAST_OF_THE_SELF_TEST = 0.69  # share of its cases that pass
 
-pytestmark = pytest.mark.skipif(
-    not (models_folder() / SHIPPED).is_dir(), reason="the shipped tagger is not there yet"
-)
+pytestmark = pytest.mark.skipif(not (models_folder() / SHIPPED).is_dir(), reason="the shipped tagger is not there yet")
 
 
 @pytest.fixture(scope="module")

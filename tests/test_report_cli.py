@@ -66,6 +66,14 @@ def test_a_table_of_several_threads_gives_a_report_each(tmp_path, no_tagger):
     assert [read_manifest(part).thread_id for part in split_table(join_tables(tables))] == ["one", "two"]
 
 
+def test_a_thread_named_as_the_comparison_stays_apart_from_it(tmp_path, no_tagger):
+    tables = [make_table(replace(THREAD, id=name)) for name in ("comparison", "two")]
+    write_table(join_tables(tables), tmp_path / "both.parquet")
+    assert run("report", tmp_path / "both.parquet", "-o", tmp_path / "out")[0] == 0
+    assert read_page(tmp_path / "out" / "comparison-2" / "index.html").xpath("//div[@id='posts']/article")
+    assert not read_page(tmp_path / "out" / "comparison" / "index.html").xpath("//div[@id='posts']/article")
+
+
 def test_gold_corrects_the_shares_of_page_and_index(tmp_path, table, no_tagger):
     write_gold(tmp_path / "gold", make_gold(read_table(table), 90))
     broken = tmp_path / "broken.parquet"

@@ -115,9 +115,10 @@ class Batch:
 
     def _write(self, table: pa.Table) -> None:
         from stance.report import write_report
+        from stance.report.index import COMPARISON
         from stance.table import read_manifest
 
-        name = name_folder(read_manifest(table).thread_id, self.made)
+        name = name_folder(read_manifest(table).thread_id, {*self.made, COMPARISON})
         write_report(table, self.output / name, self.gold, self.choices)
         self.made[name] = table
 

@@ -1,7 +1,7 @@
 """Shares corrected by a labelled sample: what people say of a few posts mends what the tagger says of all.
 
 The population is the judged posts of one thread, a closed set of N. A share of the tagger's labels with a plain
-interval knows nothing of the tagger's errors: in ``tests/bench/coverage.py`` it mostly misses the truth. The
+interval knows nothing of the tagger's errors: in ``tests/bench/intervals.py`` it mostly misses the truth. The
 difference estimator takes the tagger's mean over all posts and adds the mean error on the labelled ones:
 
     share = w * mean(f) + sum over cells h of W_h * mean in h of (y - w * f),   w = clip(cov(y, f) / var(f), 0, 1)
@@ -11,7 +11,7 @@ simple sample has one). It is right on average, but for the tuning of w, whateve
 Swensson and Wretman 1992, 6.3; Angelopoulos, Duchi and Zrnic 2023, "PPI++", here with the finite-population factor).
 
 The interval is ``intervals.score_bounds`` with the effective sample size n * var(y) / var(y - w * f) / (1 - n / N), and
-n - 2 for n in the variance of the residuals, since w comes from the same data. In ``tests/bench/coverage.py`` it holds
+n - 2 for n in the variance of the residuals, since w comes from the same data. In ``tests/bench/intervals.py`` it holds
 the truth in 94 to 97% of samples in each of 96 settings for each of three taggers, where 1.96 standard errors of the
 papers' form do in 93 to 98%. Residuals count as if at least one label were wrong: where a tagger errs in 1% of posts a
 sample often shows no error, and an interval without width would miss the truth. The tagger's probability is taken and

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stance.serve import Options
 from stance.serve.refusal import RefusalError, refuse_key
+from stance.triage.guard import host_name
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,14 +99,6 @@ class Guard:
         if path == SIGNED and self.options.coral_secret is not None:
             return None
         return None if shows_key(self.options.api_key, scope["query_string"], headers) else refuse_key()
-
-
-def host_name(host: str) -> str:
-    """The name in a Host header, in small letters, without its port: "::1" from "[::1]:8000"."""
-    name = host.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.partition(":")[0]
 
 
 def shows_key(key: str, query: bytes, headers: dict[str, str]) -> bool:

@@ -1,6 +1,6 @@
 """How often the 95% intervals of ``stance.estimate.correct`` hold the truth, and how wide they are, on made threads.
 
-    python tests/bench/coverage.py [--details]
+    python tests/bench/intervals.py [--details]
 
 A made thread has N posts; each has the quantity with the probability that the row names, so the true share of a thread
 lies about there, and is known. A made tagger scores a post by a normal deviate about plus or minus a distance, so that
