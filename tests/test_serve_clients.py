@@ -227,7 +227,9 @@ def test_openapi_holds(address, name):
         @quick
         @given(case=operation.as_strategy(generation_mode=mode))
         def drive(case):
-            case.call_and_validate(base_url=address, headers={"X-Goog-Api-Key": "the-key"}, checks=wanted)
+            response = case.call(base_url=address, headers={"X-Goog-Api-Key": "the-key"})
+            # a body over the limit is refused with 413, which schemathesis does not count as a refusal
+            case.validate_response(response, checks=wanted if response.status_code != 413 else wanted[:-1])
 
         drive()
 
