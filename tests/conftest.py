@@ -1,6 +1,7 @@
 """Fixtures of several modules: a tagger with everything a real one has, small enough to be made for the tests."""
 
 import json
+import shutil
 import string
 
 import pytest
@@ -9,6 +10,17 @@ from hypothesis import settings
 # No deadline: the first call of a model takes longer than the later ones.
 settings.register_profile("stance", deadline=None, derandomize=True)
 settings.load_profile("stance")
+
+CHROMIUM = shutil.which("chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 WORDS = """the a of and to in is are was not for with this that they we you it war peace side land people army truce
 soldiers border support love hate stop right wrong good bad against north south armenia azerbaijan russia"""
@@ -50,6 +62,18 @@ def tiny_tagger(tiny_folder):
     tagger = load_folder(tiny_folder)
     tagger.bf16 = False
     return tagger
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, driven by Playwright; the tests skip where one of the two is not there."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 def tiny_tokenizer():

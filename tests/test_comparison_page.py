@@ -2,7 +2,6 @@
 
 import csv
 import re
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,6 @@ from comparison import QUANTITY, make_gold, make_tables
 
 QUICK = Conduct(permutations=199)
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'></script><!--${{7*7}}{% x %}javascript:alert(3)"
-CHROMIUM = shutil.which("chromium")
 
 
 def read_page(path):
@@ -35,17 +33,6 @@ def read_page(path):
 
 def text_of(element):
     return " ".join(element.text_content().split())
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -16,33 +16,12 @@ from stance.gold.sample import read_sample
 from stance.records import TOXICITY, Judgement, Post, Quote, Reply, Side, Tag, Thread
 from stance.table import Manifest, build_table, write_table
 
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = "=1+1\n<script>alert(1)</script><img src=x onerror=alert(2)>\"'</script><!--${{7*7}}{% x %}\u2028]]>"
 SIDES = (
     Side("North", "pro-North", "the North", ("Northerners",)),
     Side('So"u</th>, "', "pro-South", "the South"),
     Side("East", "pro-East", "the East"),
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

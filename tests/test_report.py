@@ -3,7 +3,6 @@
 import hashlib
 import html
 import re
-import shutil
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,16 +15,6 @@ from stance.records import SENTIMENTS, STANCES, Judgement, Post, Quote, Reply, S
 from stance.report import write_index, write_report
 from stance.table import Manifest, build_table, read_manifest, read_table
 
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'></script><!--${{7*7}}{% x %}javascript:alert(3)"
 SIDES = (Side("North", "pro-North", "the North"), Side("South", "pro-South", "the South"))
 ERRORS = {

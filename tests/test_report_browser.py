@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_report import CHROMIUM, CHROMIUM_FLAGS, HOSTILE, MANIFEST, TAGS, THREAD, make_table, make_tag
+from test_report import HOSTILE, MANIFEST, TAGS, THREAD, make_table, make_tag
 
 from stance.records import Post, Reply
 from stance.report import write_index, write_report
@@ -23,17 +23,6 @@ PHONE, SCREEN = {"width": 390, "height": 800}, {"width": 1280, "height": 900}
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     return write_report(make_table(), tmp_path_factory.mktemp("reports") / "talk")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -277,7 +266,9 @@ def test_long_thread_opens_and_filters_quickly(browser, tmp_path):
     assert max(opened.filtered.values()) < MOST_SECONDS
 
 
-@pytest.mark.skipif(CHROMIUM is None or shutil.which("pdftotext") is None, reason="needs chromium and pdftotext")
+@pytest.mark.skipif(
+    shutil.which("chromium") is None or shutil.which("pdftotext") is None, reason="needs chromium and pdftotext"
+)
 def test_print_has_pages_and_text(tmp_path):
     write_report(make_table(), tmp_path / "talk", choices=Choices(pdf=True))
     pdf = tmp_path / "talk" / "report.pdf"

@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,16 +21,6 @@ from stance.triage.page import Policy, parse_policy, read_policy, write_file_pag
 from stance.triage.store import open_store
 from stance.triage.transfer import import_decisions, list_decisions
 
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'></script></textarea><!--{{7*7}}{% x %}"
 START = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r}); " + (
     "from stance.cli.triage import triage; triage()"
@@ -357,17 +346,6 @@ def test_acknowledged_decisions_outlive_a_killed_process(tmp_path):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
