@@ -306,6 +306,15 @@ def test_the_command_fits_a_calibration(tmp_path):
     assert "write QUANTITY=NUMBER" in str(wrong.exception)
 
 
+def test_an_article_without_comments_gives_no_post(tmp_path):
+    thread = Thread("prose", None, None, "Prose", "Opening words.", None, ())
+    write_table(build_table(thread, [], None, MANIFEST), tmp_path / "prose.parquet")
+    write_table(make_table(), tmp_path / "talk.parquet")
+    paths = [tmp_path / "prose.parquet", tmp_path / "talk.parquet"]
+    gold = draw_folder(paths, tmp_path / "gold", Design(5), "## Rules")
+    assert {one.thread for one in gold.drawn} == {"talk"}
+
+
 def test_a_table_of_several_threads_is_drawn_from(tmp_path):
     path = tmp_path / "all.parquet"
     write_table(join_tables([make_table("a"), make_table("b", 9)]), path)

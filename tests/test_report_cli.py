@@ -60,7 +60,9 @@ def test_a_table_of_several_threads_gives_a_report_each(tmp_path, no_tagger):
     write_table(join_tables(tables), tmp_path / "both.parquet")
     assert run("report", tmp_path / "both.parquet", "-o", tmp_path / "out")[0] == 0
     assert (tmp_path / "out" / "index.html").is_file()
+    assert run("report", tmp_path / "out", "-o", tmp_path / "again")[0] == 0  # a folder of reports is their tables
     for name in ("one", "two"):
+        assert (tmp_path / "again" / name / "index.html").is_file()
         page = read_page(tmp_path / "out" / name / "index.html")
         assert len(page.xpath("//div[@id='posts']/article")) == 5
     assert [read_manifest(part).thread_id for part in split_table(join_tables(tables))] == ["one", "two"]

@@ -49,22 +49,28 @@ def read_options(form: str | None, layout: str | None, column: Sequence[str] | N
 
 
 def list_files(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves, of a report's folder its table, and of other folders the readable kinds, by name."""
-    from stance.read import ENDINGS
+    """The files themselves, of folders of reports their tables, and of other folders the readable kinds, by name."""
     from stance.read.corpus import is_corpus
 
     found: list[Path] = []
     for path in paths:
-        if (path / "tags.parquet").is_file():
-            found.append(path / "tags.parquet")
-        elif path.is_dir() and not is_corpus(path):
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
-            if not inside:
-                raise StanceError(f"{path}: a folder without threads: put files ending in {', '.join(ENDINGS)} there")
-            found += inside
-        else:
-            found.append(path)
+        found += list_folder(path) if path.is_dir() and not is_corpus(path) else [path]
     return found
+
+
+def list_folder(path: Path) -> list[Path]:
+    """What a folder gives: the table of a report, the saved threads, or the tables of the reports in it."""
+    from stance.read import ENDINGS
+
+    if (path / "tags.parquet").is_file():
+        return [path / "tags.parquet"]
+    inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+    tables = sorted(path.glob("*/tags.parquet"))
+    if tables and [file.name for file in inside] in ([], ["index.html"]):  # the page over several reports
+        return tables
+    if not inside:
+        raise StanceError(f"{path}: a folder without threads: put files ending in {', '.join(ENDINGS)} there")
+    return inside
 
 
 def find_tables(paths: Sequence[Path]) -> list[Path]:

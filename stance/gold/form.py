@@ -144,6 +144,8 @@ def render_codebook(text: str) -> str:
 
 def _pick_rows(table: pa.Table, wanted: set[tuple[str, str]]) -> tuple[list[Row], dict[tuple[str, int | None], Row]]:
     """The rows of the wanted posts, and by thread and position those that they answer; no others become objects."""
+    import pyarrow as pa
+
     threads, ids, kinds, positions, replies = (
         table.column(name).to_pylist() for name in ("thread", "id", "kind", "position", "reply_to")
     )
@@ -152,7 +154,7 @@ def _pick_rows(table: pa.Table, wanted: set[tuple[str, str]]) -> tuple[list[Row]
     answered = {(threads[row], replies[row]) for row in posts} & places.keys()
     text = table.select(["thread", "id", "position", "body", "quotes", "reply_to"])
     parents = {place: text.slice(places[place], 1).to_pylist()[0] for place in answered}
-    return text.take(posts).to_pylist(), parents
+    return text.take(pa.array(posts, pa.int64())).to_pylist(), parents
 
 
 def _split_body(row: Row) -> Iterator[Passage]:
