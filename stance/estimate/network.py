@@ -196,7 +196,7 @@ def measure_chance(network: Network, draws: int = DRAWS, keep_authors: bool = Tr
     more posts, as in the permutation of nodes of Krackhardt (1988) within blocks of exchangeable ones (Winkler et al.
     2015). Swaps of single posts take the posts of one author for independent: where authors lean they call up to 12 %
     of unrelated networks related at 5 %, this way it is 4 to 7 % (tests/bench/network.py). Swaps between all authors,
-    whatever they posted, were tried: 1 to 4 %, at half the power. None where the links or no shuffle of them are known.
+    whatever they posted, were tried: fewer, at less power. None where the links or no shuffle of them are known.
     """
     linked = network.judged[network.source] & network.judged[network.target]
     source, target = network.source[linked], network.target[linked]
@@ -335,7 +335,7 @@ def _estimate_rate(network: Network, outcomes: NDArray[np.int8]) -> Share | None
 
     Wilson's interval at the number of independent links that has the variance of Aronow, Samii and Assenova (2015),
     where links with an author in common count together, and Student's t for the number of authors. Simulated, it
-    covers 89 to 96 % of the time (tests/bench/network.py), where Wilson's own covers 85 to 94 %.
+    covers 89 to 96 % of the time (tests/bench/network.py); Wilson's own is narrower still.
     """
     from scipy.stats import t
 
