@@ -13,7 +13,7 @@ import pytest
 
 from stance.cli import app
 from stance.cli.batch import name_folder
-from stance.cli.flags import find_tables
+from stance.cli.flags import find_tables, list_folder
 from stance.records import StanceError
 from stance.table import read_manifest, read_table
 
@@ -230,6 +230,11 @@ def test_tables_are_found_in_folders_of_reports(tmp_path):
     one = tmp_path / "all" / "b"
     inside = [tmp_path / "all" / name / "tags.parquet" for name in ("a", "b")]
     assert find_tables([tmp_path / "all", one, tmp_path / "x.parquet"]) == [*inside, tmp_path / "x.parquet"]
+    (tmp_path / "run" / "tags").mkdir(parents=True)
+    shards = [tmp_path / "run" / "tags" / f"{name}.parquet" for name in ("a-0", "a-1")]
+    for shard in reversed(shards):
+        shard.touch()
+    assert find_tables([tmp_path / "run"]) == list_folder(tmp_path / "run") == shards
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StanceError, match=r"empty: no tags\.parquet"):
+    with pytest.raises(StanceError, match=r"empty: no table in it"):
         find_tables([tmp_path / "empty"])

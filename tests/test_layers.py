@@ -25,6 +25,7 @@ ORDER = (
     "tagger",
     "tag",
     "table",
+    "batch",
     "pseudonyms",
     "estimate",
     "gold",
@@ -48,6 +49,7 @@ HEAVY = {
     "numpy",
     "pandas",
     "pyarrow",
+    "ray",
     "safetensors",
     "scipy",
     "sklearn",
@@ -67,6 +69,7 @@ WIDER = {
     "stance.cli.gold.draw",
     "stance.cli.gold.fit",
     "stance.cli.measure.evaluate",
+    "stance.cli.run.run",
     "stance.cli.serve.serve",
     "stance.cli.threads.read",
     "stance.cli.threads.report",
@@ -195,7 +198,7 @@ def test_functions_take_few_parameters(path):
     assert not wide - WIDER
 
 
-@pytest.mark.parametrize("name", ["", ".cli", ".read", ".thread", ".tag", ".table", ".estimate", ".report"])
+@pytest.mark.parametrize("name", ["", ".cli", ".read", ".thread", ".tag", ".table", ".estimate", ".report", ".run"])
 def test_importing_is_free(name):
     code = f"import stance{name}, sys; print(*sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -59,11 +59,12 @@ def list_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def list_folder(path: Path) -> list[Path]:
-    """What a folder gives: the table of a report, the saved threads, or the tables of the reports in it."""
+    """What a folder gives: the table of a report, those of a run, the saved threads, or the tables of reports in it."""
     from stance.read import ENDINGS
 
-    if (path / "tags.parquet").is_file():
-        return [path / "tags.parquet"]
+    made = list_made(path)
+    if made:
+        return made
     inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
     tables = sorted(path.glob("*/tags.parquet"))
     if tables and [file.name for file in inside] in ([], ["index.html"]):  # the page over several reports
@@ -73,13 +74,19 @@ def list_folder(path: Path) -> list[Path]:
     return inside
 
 
+def list_made(path: Path) -> list[Path]:
+    """The tables of a folder of `stance report` (of one thread) or of `stance run`; none of any other folder."""
+    report = path / "tags.parquet"
+    return [report] if report.is_file() else sorted(path.glob("tags/*.parquet"))
+
+
 def find_tables(paths: Sequence[Path]) -> list[Path]:
-    """The tables themselves, and ``tags.parquet`` in the folders or one folder deeper, in order of name."""
+    """The tables themselves, and those in the folders or in reports one folder deeper, in order of name."""
     found: list[Path] = []
     for path in paths:
-        inside = [path / "tags.parquet", *sorted(path.glob("*/tags.parquet"))] if path.is_dir() else [path]
+        inside = [*list_made(path), *sorted(path.glob("*/tags.parquet"))] if path.is_dir() else [path]
         inside = [file for file in inside if file.is_file() or not path.is_dir()]
         if not inside:
-            raise StanceError(f"{path}: no tags.parquet in it. Name a .parquet of `stance tag` or a folder of reports.")
+            raise StanceError(f"{path}: no table in it. Name a .parquet file, a folder of reports or of a run.")
         found += inside
     return list(dict.fromkeys(found))
