@@ -12,15 +12,16 @@ The way through, one function a stage::
 
 from __future__ import annotations
 
+from stance.batch import map_dataset, tag_batch
 from stance.records import Judgement, Post, Quote, Side, StanceError, Tag, Thread, Topic
 from stance.report import write_index, write_report
 from stance.table import Manifest, build_table, make_manifest, read_table, write_table
-from stance.tag import tag_texts, tag_thread
+from stance.tag import tag_stream, tag_texts, tag_thread
 from stance.tagger import load_tagger
 from stance.thread import link_posts, read_thread, write_thread
 from stance.topic import load_topic
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 __all__ = [
     "Judgement",
@@ -37,8 +38,11 @@ __all__ = [
     "load_tagger",
     "load_topic",
     "make_manifest",
+    "map_dataset",
     "read_table",
     "read_thread",
+    "tag_batch",
+    "tag_stream",
     "tag_texts",
     "tag_thread",
     "write_index",

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stance.quotes.marks import DATED, read_name
@@ -72,14 +73,15 @@ def link_replies(posts: Sequence[Post], opening: str, blurb: str | None) -> tupl
     forward = any(reply.to > position for position, post in enumerate(posts) for reply in post.replies)
     for position, post in enumerate(posts):
         found = _Found(post, position)
-        for called, number in _find_numbers(post):
+        lines = [line[0].strip() for _, part in post.own_parts for line in LINE.finditer(part)]
+        for called, number in _find_numbers(lines):
             if shows_numbers:
                 found.add(numbers.get(number), "number")
             elif f"#{number}" not in opening or "@" in called:  # "#5": a point of the article's
                 found.add(int(number) - 1, "counted")
         for target, kind in _find_quoted(post, posts, names):
             found.add(target, kind)
-        for target in names.find_mentions(post):
+        for target in names.find_mentions(post, lines):
             found.add(target, "name")
         if forward:
             found.drop_circles(linked, posts)
@@ -142,14 +144,13 @@ def _read_number(post: Post) -> str | None:
     return digits[0].lstrip("0") or "0" if digits else None
 
 
-def _find_numbers(post: Post) -> list[tuple[str, str]]:
-    """The numbers of posts that a post calls at the start of a line, each as it stands and without its mark."""
+def _find_numbers(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """The numbers of posts that lines begin with, each as it stands and without its mark."""
     found = []
-    for _, part in post.own_parts:
-        for line in LINE.finditer(part):
-            match = NUMBER.match(line[0].lstrip())
-            if match:
-                found.append((match[0], match["number"].lstrip("0") or "0"))
+    for line in lines:
+        match = NUMBER.match(line)
+        if match:
+            found.append((match[0], match["number"].lstrip("0") or "0"))
     # "#1 ... #2 ...": a list of its own points.
     return [] if [number for _, number in found[:2]] == ["1", "2"] else found
 
@@ -160,10 +161,15 @@ class _Names:
     def __init__(self, posts: Sequence[Post], blurb: str | None) -> None:
         self._last: dict[str, int] = {}  # full name -> position
         self._called: dict[str, set[str]] = {}  # a name, full or short -> the full names that it fits
-        self._common = _find_common_words(posts)
+        self._heads: set[str] = set()  # the words that the names begin with
+        self._posts = posts
         writer = [word.casefold() for word in WORD.findall(blurb or "")[:2]]
         # Who calls the article's author by the first name means no namesake.
         self._writer = {" ".join(writer), writer[0]} if writer else set()
+
+    @cached_property
+    def _common(self) -> set[str]:
+        return _find_common_words(self._posts)
 
     def add(self, position: int, post: Post) -> None:
         if post.author is None:
@@ -174,6 +180,7 @@ class _Names:
         if name not in self._last:
             for called in _list_names(name):
                 self._called.setdefault(called, set()).add(name)
+                self._heads.update(WORD.findall(called)[:1])
         self._last[name] = position
 
     def find(self, called: str | None) -> int | None:
@@ -187,20 +194,18 @@ class _Names:
         fitting = self._called.get(called, set())
         return next(iter(fitting)) if len(fitting) == 1 and called not in self._writer else None
 
-    def find_mentions(self, post: Post) -> Iterator[int]:
-        """The posts that a post answers by name, in order."""
-        if not self._last:
-            return
-        first = True
-        for _, part in post.own_parts:
-            for line in LINE.finditer(part):
-                yield from self._read_line(line[0].strip(), post, first)
-                first = False
+    def find_mentions(self, post: Post, lines: Sequence[str]) -> Iterator[int]:
+        """The posts that a post, of these lines, answers by name, in order."""
+        for number, line in enumerate(lines) if self._last else ():
+            yield from self._read_line(line, post, number == 0)
 
     def _read_line(self, line: str, post: Post, is_first: bool) -> Iterator[int]:
         words = list(itertools.islice(WORD.finditer(line), (FIRST_WORDS if is_first else 1) + NAME_WORDS))
         own = _fold(post.author or "")
+        is_plain = line.isascii()
         for at in range(min(len(words), FIRST_WORDS if is_first else 1)):
+            if is_plain and words[at][0].lower() not in self._heads:
+                continue
             for count in range(min(NAME_WORDS, len(words) - at), 0, -1):
                 name = self._resolve(_fold(line[words[at].start() : words[at + count - 1].end()]))
                 if name is None or name == own:
@@ -215,7 +220,7 @@ class _Names:
         before, after = line[:start].rstrip(), line[end:]
         if CALL.search(before) or (at == 0 and DIVIDED.match(after)):
             return True
-        if count == 1 and (line[start:end].casefold() in self._common or not line[start].isupper()):
+        if count == 1 and (not line[start].isupper() or line[start:end].casefold() in self._common):
             return False
         greeted = at > 0 and (before.endswith(",") or words[at - 1][0].casefold() in GREETING)
         if DIVIDED.match(after):

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stance.files import open_replacing
-from stance.language import detect_language
+from stance.language import detect_languages
 from stance.quotes import Finder
-from stance.read import Options
+from stance.read import ALONE, Options
 from stance.read import read_threads as read_loose
 from stance.records import Post, StanceError, Thread
 from stance.replies import link_replies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAXIMUM_GAP = 100  # numbers missing in a row; a wider jump is another count, not lost posts
 
@@ -37,18 +37,35 @@ def read_threads(path: Path | str, options: Options | None = None) -> Iterator[T
 
 
 def link_posts(thread: Thread) -> Thread:
-    """The thread with gaps filled in, and with quotes and reply links added to those that its posts show."""
+    """The thread with gaps filled in, and with quotes and reply links added to those that its posts show.
+
+    Posts of an archive that are no discussion (layout ALONE) are read as by ``read_alone``.
+    """
+    if thread.reading is not None and thread.reading.layout == ALONE:
+        return replace(thread, posts=_link_alone(thread.posts))
     opening = "\n\n".join(filter(None, (thread.title, thread.article)))
     finder = Finder(thread.posts, opening)
-    quoted = [finder.find_quotes(position) for position in range(len(thread.posts))]
-    quoted = [replace(post, language=detect_language(post.own_words)) for post in quoted]
-    return replace(thread, posts=link_replies(quoted, opening, thread.blurb), gaps=_find_gaps(thread.posts))
+    posts = _add_languages([finder.find_quotes(position) for position in range(len(thread.posts))])
+    return replace(thread, posts=link_replies(posts, opening, thread.blurb), gaps=_find_gaps(thread.posts))
 
 
 def read_alone(text: str) -> Post:
     """A post that stands alone: its quotes are what it marks as quoted."""
-    alone = Thread("", None, None, None, None, None, (Post("0", text),))
-    return link_posts(alone).posts[0]
+    return read_each([text])[0]
+
+
+def read_each(texts: Sequence[str]) -> list[Post]:
+    """``read_alone`` of each text."""
+    return list(_link_alone([Post("0", text) for text in texts]))
+
+
+def _link_alone(posts: Sequence[Post]) -> tuple[Post, ...]:
+    return _add_languages([Finder((post,), "").find_quotes(0) for post in posts])
+
+
+def _add_languages(posts: Sequence[Post]) -> tuple[Post, ...]:
+    languages = detect_languages([post.own_words for post in posts])
+    return tuple(replace(post, language=language) for post, language in zip(posts, languages, strict=True))
 
 
 def thread_to_json(thread: Thread) -> dict[str, object]:

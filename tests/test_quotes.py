@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stance.quotes.earlier import RUN, WORD, find_shared_runs, place_words, split_words
 from stance.records import Post, Quote, Reply, Thread
 from stance.thread import link_posts
 
@@ -223,6 +224,27 @@ def test_offsets_refer_to_the_body(bodies: list[str]) -> None:
             assert quote.match == "markup" or body[quote.start : quote.end] == body[quote.start : quote.end].strip()
             end = quote.end
         assert post.reply_to is None or post.reply_to < position
+
+
+@given(st.text(st.sampled_from("aB ß'İﬁ1_²\n[]/quote=é.\u0307"), max_size=80))
+def test_words_and_their_places(text: str) -> None:
+    bare = re.sub(r"\[/?quote\b[^\]\n]{0,200}\]", lambda tag: " " * len(tag[0]), text, flags=re.IGNORECASE)
+    expected = [(match[0].casefold(), *match.span()) for match in WORD.finditer(bare)]
+    assert list(zip(split_words(text), *place_words(text), strict=True)) == expected
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=12).map(tuple), max_size=6))
+def test_runs_are_kept_where_they_are_said_twice(texts: list[tuple[str, ...]]) -> None:
+    places: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    for number, text in enumerate(texts):
+        for at in range(len(text) - RUN + 1):
+            places.setdefault(text[at : at + RUN], []).append((number, at))
+    twice = sorted(place for found in places.values() if len({number for number, _ in found}) > 1 for place in found)
+    found = [(number, run) for number, runs in enumerate(find_shared_runs(texts)) for run in runs]
+    assert set(twice) <= {(number, at) for number, (at, _) in found}
+    words = {value: texts[number][at : at + RUN] for number, (at, value) in found}
+    assert all(words[value] == texts[number][at : at + RUN] for number, (at, value) in found)
+    assert all(len(places[run]) > 1 for run in words.values())
 
 
 def draw_posts(vocabulary: int, posts: int, words: int) -> list[str]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from stance.read import streams
+from stance.read import sorter
 from stance.read.compressed import CHUNK, open_members, open_plain, read_plain, split_lines
 from stance.read.streams import read_reddit, read_warc
 from stance.records import Reply, StanceError, Thread
@@ -308,8 +308,8 @@ def test_runs_on_disk_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     expected = read(rows)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for held, record in ((10_000, 500), (100_000, 2**16), (3000, 1)):
-        monkeypatch.setattr(streams, "HELD_BYTES", held)
-        monkeypatch.setattr(streams, "RECORD_BYTES", record)
+        monkeypatch.setattr(sorter, "HELD_BYTES", held)
+        monkeypatch.setattr(sorter, "RECORD_BYTES", record)
         assert read(rows) == expected
         assert list(tmp_path.iterdir()) == []
     threads = read_reddit((json.dumps(row).encode() for row in rows), PATH)
@@ -362,7 +362,9 @@ def test_every_html_page_of_a_web_archive(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "a.warc"
     path.write_bytes({"gzip": gzip.compress(data), "zstd": zstd(data)}.get(packing, data))
     warnings: list[str] = []
-    assert list(read_warc(path, 1000, warnings)) == [
+    pages = list(read_warc(path, 1000, warnings))
+    assert [number for number, _, _ in pages] == [2, 8, 10, 12, 14, 16]  # after the head, a request behind each
+    assert [page[1:] for page in pages] == [
         ("http://a/1", PAGE),
         ("http://a/4", "<p>Мир</p>"),
         ("http://a/5", '<meta charset="koi8-r"><p>Мир'),
@@ -386,13 +388,13 @@ def test_pages_beyond_the_bound_and_broken_records_are_left_out(
     path = tmp_path / "a.warc"
     warnings: list[str] = []
     path.write_bytes(broken)
-    assert [url for url, _ in read_warc(path, 1000, warnings)] == ["http://a/1", "http://a/9"]
+    assert [url for _, url, _ in read_warc(path, 1000, warnings)] == ["http://a/1", "http://a/9"]
     assert any("pages of more than" in warning for warning in warnings)
     path.write_bytes(data[:-700])
-    assert next(read_warc(path, 1000))[0] == "http://a/1"
+    assert next(read_warc(path, 1000, []))[1] == "http://a/1"
     path.write_bytes(gzip.compress(data)[:-300])
     warnings.clear()
-    assert [url for url, _ in read_warc(path, 1000, warnings)][:1] == ["http://a/1"]
+    assert [url for _, url, _ in read_warc(path, 1000, warnings)][:1] == ["http://a/1"]
     assert any("cut off" in warning for warning in warnings)
     assert capsys.readouterr() == ("", "")
 
@@ -402,7 +404,7 @@ def test_an_archive_without_a_page_is_an_error(tmp_path: Path, data: bytes) -> N
     path = tmp_path / "a.warc"
     path.write_bytes(data)
     with pytest.raises(StanceError, match="no page") as caught:
-        list(read_warc(path, 1000))
+        list(read_warc(path, 1000, []))
     assert "\n" not in str(caught.value)
 
 
@@ -414,5 +416,5 @@ def test_mutated_web_archives(tmp_path_factory: pytest.TempPathFactory, at: int,
     at %= len(data)
     path.write_bytes(data[:at] + new + data[at + 2 * len(new) :])
     with suppress_one_line():
-        for url, page in read_warc(path, 1000, []):
+        for _, url, page in read_warc(path, 1000, []):
             assert (url + page).encode()

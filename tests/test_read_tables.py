@@ -14,13 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stance.read import read_rows, read_threads
+from stance.read import parquet, read_rows, read_threads
 from stance.read.rows import Columns, find_parents
-from stance.read.tables import read_csv, read_json_lines, read_parquet, read_table
+from stance.read.tables import read_csv, read_json_lines, read_table
 from stance.records import StanceError, Thread
 
 DATA = Path(__file__).parent / "data"
 PATH = Path("posts.csv")  # in messages only
+
+
+def read_parquet(path: Path, columns: Columns | None = None, most: int = 10**9) -> list[Thread]:
+    return list(parquet.read_parquet(path, columns or Columns(), most, 10**6))
 
 
 def save(folder: Path, *rows: object) -> Path:
@@ -307,6 +311,18 @@ def test_parquet(tmp_path: Path) -> None:
         read_parquet(path, most=10)
     with pytest.raises(StanceError, match="no column 'words'"):
         read_parquet(path, Columns(text="words"))
+
+
+def test_parquet_with_odd_columns(tmp_path: Path) -> None:
+    path = tmp_path / "posts.parquet"
+    far = pa.array([2**53, 1_604_998_800_000], pa.timestamp("ms"))
+    pq.write_table(pa.table({"text": ["a", "b"], "time": far}), path)
+    (thread,) = read_parquet(path)
+    assert [post.time and post.time.year for post in thread.posts] == [None, 2020]
+    assert thread.warnings == ("1 values of column 'time' make no sense (first on line 1): left out",)
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"]), path)
+    with pytest.raises(StanceError, match="exists 2 times"):
+        read_parquet(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"\0" * 100])

@@ -17,6 +17,8 @@ from stance.table import (
     ENDINGS,
     Manifest,
     build_table,
+    build_tables,
+    join_tables,
     post_row,
     read_manifest,
     read_table,
@@ -25,6 +27,7 @@ from stance.table import (
     write_rows,
     write_table,
 )
+from stance.table.columns import round_numbers
 
 SIDES = (Side("North", "pro-North", "the North", ("Northerners",)), Side("South", "pro-South", "the South"))
 MANIFEST = Manifest(
@@ -74,6 +77,35 @@ def test_rows_hold_the_article_first_then_every_post(table):
     assert rows[1]["stance"][1] == {"side": "South", "label": None, "favor": 0.4, "against": 0.3, "none": 0.3}
     assert rows[1]["toxicity"]["identity_attack"] == 0.333333
     assert rows[3]["stance"] is rows[3]["words"] is None
+
+
+def test_several_threads_are_the_rows_of_each(table, tmp_path):
+    bare = Thread("bare", None, None, None, None, None, ())
+    surrogates = Post("\ud800", "half an \ud83d", "\udfff", "A\ud800", quotes=(Quote(0, 4, None, "markup"),))
+    odd = replace(bare, id="odd \ud800", posts=(surrogates, *THREAD.posts))
+    threads = [
+        (THREAD, [TAG, TAG, None], TAG),
+        (bare, [], None),
+        (odd, [None, TAG, replace(TAG, mention=None), TAG], None),
+    ]
+    joined = build_tables(threads, MANIFEST)
+    expected = join_tables([build_table(*thread, MANIFEST) for thread in threads])
+    assert joined.equals(expected.combine_chunks())
+    assert joined.slice(0, 4).equals(table)
+    assert joined.column("thread").to_pylist()[4:] == ["odd ?"] * 4
+    assert joined.column("body")[4].as_py() == "half an ?"
+    assert read_manifest(joined) == MANIFEST
+    with pytest.raises(ValueError, match="2 tags for 3 posts"):
+        build_tables([(THREAD, [TAG, TAG], None)], MANIFEST)
+    with pytest.raises(ValueError, match="other sides"):
+        build_tables([(THREAD, [replace(TAG, stance=TAG.stance[:1])] * 3, None)], MANIFEST)
+
+
+@given(st.lists(st.floats(0, 1) | st.integers(0, 2 * 10**6).map(lambda half: half / (2 * 10**6)), max_size=50))
+def test_numbers_are_rounded_as_python_rounds(values):
+    import numpy as np
+
+    assert round_numbers(np.array(values, np.float64)).tolist() == [round(value, 6) for value in values]
 
 
 def test_manifest_takes_the_facts_of_the_thread(table):

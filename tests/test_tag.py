@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stance.records import Post, Quote, Side, Thread, Topic
-from stance.tag import judge, tag_texts, tag_thread
+from stance.records import Post, Quote, Side, StanceError, Thread, Topic
+from stance.tag import judge, tag_stream, tag_texts, tag_thread
 from stance.tagger import Predictions, Thresholds
 
 TOPIC = Topic("test", (Side("A", "pro-A", "people of A"), Side("B", "pro-B", "B")))
@@ -91,3 +91,66 @@ def test_a_tagger_of_any_language_judges_all():
     tagger.languages = ()
     german = "Die Soldaten haben das Dorf gestern verlassen."
     assert tag_texts([german], TOPIC, tagger)[0].sentiment.label == "positive"
+
+
+class Counting(Recorder):
+    """Answers by the text alone, and keeps how many texts each call had."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def predict(self, texts, sides, advance=None):
+        self.calls.append(len(texts))
+        share = np.array([len(text) % 7 / 7 for text in texts])
+        stance = np.stack([share, 1 - share, np.zeros(len(texts))], -1)
+        return Predictions(np.stack([stance, stance], 1), np.outer(share, np.ones(5)), stance, share)
+
+
+def make_threads(*sizes):
+    """Threads of so many posts, every second one with an article."""
+    for number, size in enumerate(sizes):
+        posts = tuple(Post(str(at), "word " * (number + at), language="en") for at in range(size))
+        yield Thread(str(number), None, None, None, "The opening." if number % 2 else None, None, posts)
+
+
+def test_a_stream_is_tagged_as_thread_by_thread():
+    sizes = (3, 0, 5, 1, 0, 8, 2)
+    expected = [tag_thread(thread, TOPIC, Counting()) for thread in make_threads(*sizes)]
+    for window in (1, 4, 9, 1000):
+        tagger = Counting()
+        assert [*tag_stream(make_threads(*sizes), TOPIC, tagger, window)] == expected
+        assert all(texts >= window for texts in tagger.calls[:-1])
+    assert tagger.calls == [sum(sizes) + 3]
+
+
+def test_a_stream_holds_a_window_and_no_more():
+    drawn = 0
+
+    def draw():
+        nonlocal drawn
+        for thread in make_threads(*[2] * 1000):
+            drawn += 1
+            yield thread
+
+    tagged = tag_stream(draw(), TOPIC, Counting(), window=10)
+    assert drawn == 0
+    next(tagged)
+    assert drawn == 4  # 2, 3, 2 and 3 texts
+
+
+def test_threads_before_a_broken_one_are_tagged():
+    def draw():
+        yield from make_threads(2, 1)
+        raise StanceError("input broke")
+
+    tagged = tag_stream(draw(), TOPIC, Counting())
+    assert [len(tags) for tags, _ in (next(tagged), next(tagged))] == [2, 1]
+    with pytest.raises(StanceError, match="input broke"):
+        next(tagged)
+
+
+def test_a_stream_of_nothing_asks_nothing():
+    tagger = Counting()
+    assert [*tag_stream(iter(()), TOPIC, tagger)] == []
+    assert tagger.calls == []

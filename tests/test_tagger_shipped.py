@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger import load_tagger, models_folder
 from stance.tagger.batch import cut_windows
-from stance.tagger.shipped import LABELS, hash_folder, join_tokens, join_windows, load_folder, save_folder
+from stance.tagger.score import join_windows
+from stance.tagger.shipped import LABELS, hash_folder, join_tokens, load_folder, save_folder
 
 TEXTS = ("The war is bad.", "we love peace, and the army!", "", "stop " * 100, "#Armenia 1:0 @bob http://a.example")
 SIDES = ("Armenia", "Azerbaijan", "Russia", "the North")
@@ -105,7 +106,7 @@ def test_many_texts_keep_their_order(tiny_tagger, monkeypatch):
     """Rounds and batches of other sizes: the order of lengths must not show."""
     once = tiny_tagger.predict(TEXTS * 3, SIDES)
     monkeypatch.setattr("stance.tagger.shipped.TEXTS_A_ROUND", 4)
-    monkeypatch.setattr("stance.tagger.shipped.TOKENS_A_BATCH", 64)
+    monkeypatch.setattr("stance.tagger.score.TOKENS_A_BLOCK", 64)
     done = []
     again = tiny_tagger.predict(TEXTS * 3, SIDES, done.append)
     assert done == [4, 8, 12, 15]

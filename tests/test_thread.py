@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stance.read import ALONE
 from stance.records import Post, Quote, Reading, Span, StanceError, Thread
-from stance.thread import link_posts, read_thread, thread_to_json, write_thread, write_threads
+from stance.thread import link_posts, read_alone, read_each, read_thread, thread_to_json, write_thread, write_threads
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "seeds" / "karabakh-2020.txt"
@@ -45,6 +47,32 @@ def test_gaps_are_the_numbers_between() -> None:
     numbers = ["2", "3", None, "6", "#7", "5", "9", "9000", "٣"]
     posts = tuple(Post(id=str(at), body="x" * at, number=number) for at, number in enumerate(numbers))
     assert link_posts(Thread("made", None, None, None, None, None, posts)).gaps == ("4", "5", "6", "7", "8")
+
+
+def test_posts_of_an_archive_are_read_alone() -> None:
+    bodies = (
+        f"{SAID} Nobody asked the pilots.",
+        f"{SAID}\n\nNo.",
+        f"> {SAID}\n\n@Ann Yes.",
+        "Sie mussten ihr Dorf bis zum Ende der Woche verlassen.",
+    )
+    posts = tuple(Post(str(7 * at), body, str(7 * at), "Ann") for at, body in enumerate(bodies))
+    loose = Thread("made", None, None, SAID, None, None, posts)
+    discussed = link_posts(loose)
+    assert [len(post.quotes) for post in discussed.posts] == [1, 1, 1, 0]
+    assert discussed.gaps
+    found = link_posts(replace(loose, reading=Reading("jsonl", ALONE, "", 1.0)))
+    assert [[(quote.source, quote.match) for quote in post.quotes] for post in found.posts] == [
+        [],
+        [],
+        [(None, "markup")],
+        [],
+    ]
+    assert found.gaps == ()
+    assert all(post.replies == () for post in found.posts)
+    assert [replace(post, id="0", number=None, author=None) for post in found.posts] == read_each(bodies)
+    assert read_each(bodies) == [read_alone(body) for body in bodies]
+    assert [post.language for post in found.posts] == ["en", "en", None, "de"]
 
 
 def test_article_alone_is_linked() -> None:

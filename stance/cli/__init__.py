@@ -9,6 +9,7 @@ import typer
 from stance.cli.compare import compare
 from stance.cli.gold import gold
 from stance.cli.measure import audit, evaluate, selftest, train
+from stance.cli.run import run
 from stance.cli.serve import serve
 from stance.cli.terminal import fail
 from stance.cli.threads import read, report, tag
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a bug keeps its traceback
     rich_markup_mode=None,
 )
-for command in (report, compare, read, tag, serve, evaluate, selftest, audit, train):
+for command in (report, compare, read, tag, run, serve, evaluate, selftest, audit, train):
     app.command()(command)
 app.add_typer(gold, name="gold", help="Draw a sample for people to label, and use the labels.")
 app.add_typer(triage, name="triage")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -147,14 +147,12 @@ def split_table(table: pa.Table) -> list[pa.Table]:
     """The threads of a table of several, a table each, in order."""
     from stance.table import make_table, read_manifest, table_rows
 
-    names = list(dict.fromkeys(table.column("thread").to_pylist()))
-    manifest = read_manifest(table)
-    if len(names) <= 1:
+    manifest, by_thread = read_manifest(table), dict[str, list[dict[str, Any]]]()
+    for row in table_rows(table):
+        by_thread.setdefault(row["thread"], []).append(row)
+    if len(by_thread) <= 1:
         return [table]
-    rows = table_rows(table)
-    return [
-        make_table([row for row in rows if row["thread"] == name], replace(manifest, thread_id=name)) for name in names
-    ]
+    return [make_table(rows, replace(manifest, thread_id=name)) for name, rows in by_thread.items()]
 
 
 def rename_tables(tables: Sequence[pa.Table], key: bytes) -> tuple[list[pa.Table], Pseudonyms]:

@@ -167,11 +167,11 @@ def tag_rows(file: Path, output: Path, topic: Topic, tagger: str) -> None:
     from stance.table import make_manifest, post_row, write_rows
     from stance.tag import tag_posts
     from stance.tagger import load_tagger
-    from stance.thread import read_alone
+    from stance.thread import read_each
 
     rows, loaded = read_rows(file), load_tagger(tagger)
     with show_progress(f"rows of {file.name}", len(rows)) as advance:
-        posts = [read_alone(text) for _, text in rows]
+        posts = read_each([text for _, text in rows])
         tags = tag_posts(posts, topic, loaded, advance)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     manifest = replace(make_manifest(loaded, topic), source=str(file), source_sha256=digest)

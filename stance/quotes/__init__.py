@@ -14,7 +14,19 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from stance.quotes.earlier import LONG, RUN, WORD, Earlier, Source, Stretch, Word, follow_all, split_words
+from stance.quotes.earlier import (
+    LONG,
+    RUN,
+    WORD,
+    Earlier,
+    Source,
+    Stretch,
+    cut_out,
+    find_shared_runs,
+    follow_all,
+    place_words,
+    split_words,
+)
 from stance.quotes.marks import Mark, find_dated, find_marks, widen_quote
 from stance.read.times import parse_time
 from stance.records import Post, Quote
@@ -48,37 +60,50 @@ class Finder:
         self._authors = {_fold(post.author) for post in posts if post.author}
         self._positions: dict[str, list[int]] = {}  # of the posts so far, by author
         self._numbers: dict[str, int] = {}  # of the posts so far, as printed
+        said = split_words(opening)
+        self._words = [split_words(post.body) for post in posts]
+        runs, *self._runs = find_shared_runs([said, *self._words])
         self._earlier = Earlier()
-        self._earlier.add("article", split_words(opening), ())
+        self._earlier.add("article", said, runs, [(0, len(said))])
         self._bodies: set[tuple[str, ...]] = set()
 
     def find_quotes(self, position: int) -> Post:
         """The post with the quotes that it shows, those that its text marks, and those that an earlier text has."""
-        post = self._posts[position]
-        words = split_words(post.body)
-        body = tuple(word.text for word in words)
-        again = body in self._bodies  # sent twice: a copy, not a quote; its first sending stays the source of its words
-        known = [quote for quote in post.quotes if quote.source is not None]
+        post, words, runs = self._posts[position], self._words[position], self._runs[position]
+        again = words in self._bodies  # sent twice: a copy, not a quote; who sent it first stays its source
         marks = [Mark(quote.start, quote.end) for quote in post.quotes if quote.source is None]
         marks += _leave_out(find_marks(post.body), post.quotes)
-        marks.sort(key=lambda mark: mark.start)
         dated = [Quote(mark.start, mark.end, self._find_dated(mark), "markup") for mark in find_dated(post.body)]
-        stretches = follow_all(body, self._earlier) if marks or not again else []
-        text = _Aligned(post.body, words, stretches)
-        found = [*known, *(quote for mark in marks for quote in self._resolve(mark, text))]
-        found.sort(key=lambda quote: quote.start)
-        found += _leave_out([quote for quote in dated if quote.source is not None], found)
-        found.sort(key=lambda quote: quote.start)
-        quotes = _join_quotes(found if again else self._add_unmarked(found, text), post.body)
+        dated = [quote for quote in dated if quote.source is not None]
+        stretches = follow_all(words, runs, self._earlier) if marks or not again else []
+        starts: list[int] = []
+        if post.quotes or marks or dated or stretches:
+            starts, ends = place_words(post.body)
+            quotes = self._find_all(post, marks, dated, _Aligned(post.body, starts, ends, stretches), again)
+            post = replace(post, quotes=quotes)
         if not again:
-            quotes = _drop_weak(quotes, post, self._posts)
-            self._bodies.add(body)
-            self._earlier.add(position, words, quotes)
+            self._bodies.add(words)
+            parts = cut_out(starts, post.quotes) if post.quotes else [(0, len(words))]
+            self._earlier.add(position, words, runs, parts)
         if post.number is not None:
             self._numbers.setdefault(post.number.strip("# ."), position)
         if post.author is not None:
             self._positions.setdefault(_fold(post.author), []).append(position)
-        return replace(post, quotes=quotes)
+        return post
+
+    def _find_all(
+        self, post: Post, marks: list[Mark], dated: Sequence[Quote], text: _Aligned, again: bool
+    ) -> tuple[Quote, ...]:
+        """The post's quotes: those that it shows, those marked, those of lines with author and time, and unmarked."""
+        found = [quote for quote in post.quotes if quote.source is not None]
+        marks.sort(key=lambda mark: mark.start)
+        found += [quote for mark in marks for quote in self._resolve(mark, text)]
+        found.sort(key=lambda quote: quote.start)
+        found += _leave_out(dated, found)
+        found.sort(key=lambda quote: quote.start)
+        if again:
+            return _join_quotes(found, post.body)
+        return _drop_weak(_join_quotes(self._add_unmarked(found, text), post.body), post, self._posts)
 
     def _find_dated(self, mark: Mark) -> int | None:
         """The earlier post that a line names by author and time; of several the nearest in time, else the latest."""
@@ -125,21 +150,22 @@ class _Aligned:
     """A body, its words, and the stretches of them that earlier texts have."""
 
     body: str
-    words: Sequence[Word]
+    starts: Sequence[int]  # of the words, in characters
+    ends: Sequence[int]
     stretches: Sequence[Stretch]
 
     def divide(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The lines from start to end that hold words, each as its first word and one past its last."""
-        last = bisect_left(self.words, start, key=lambda word: word.start)
+        last = bisect_left(self.starts, start)
         for line in LINE.finditer(self.body, start, end):
-            first, last = last, bisect_left(self.words, line.end(), lo=last, key=lambda word: word.start)
+            first, last = last, bisect_left(self.starts, line.end(), lo=last)
             if first < last:
                 yield first, last
 
     def split_sentences(self, line: tuple[int, int]) -> Iterator[tuple[int, int]]:
         first, last = line
-        for mark in SENTENCE_END.finditer(self.body, self.words[first].end, self.words[last - 1].start):
-            following = bisect_left(self.words, mark.end(), lo=first, hi=last, key=lambda word: word.start)
+        for mark in SENTENCE_END.finditer(self.body, self.ends[first], self.starts[last - 1]):
+            following = bisect_left(self.starts, mark.end(), lo=first, hi=last)
             if first < following < last:
                 yield first, following
                 first = following
@@ -147,13 +173,13 @@ class _Aligned:
 
     def find_edge(self, first: int) -> int:
         """Where the line begins whose first word that is, or the word."""
-        start = self.words[first].start
+        start = self.starts[first]
         line = max(self.body.rfind("\n", 0, start), self.body.rfind("\r", 0, start)) + 1
         return start if WORD.search(self.body, line, start) else line
 
     def find_between(self, start: int, end: int) -> Iterator[Quote]:
         """Quotes, in order: lines and sentences that one earlier text covers, and whatever else is long enough."""
-        for first, last in self.divide(start, end):
+        for first, last in self.divide(start, end) if self.stretches else ():
             inside = self._select(first, last)
             if not inside:
                 continue
@@ -193,7 +219,7 @@ class _Aligned:
     def _quote_line(self, line: Stretch, low: int, high: int) -> Quote:
         """A line's words as a quote, with all that stands beside them on the line."""
         start = max(self.find_edge(line.start), low)
-        end = LINE.match(self.body, self.words[line.end - 1].start)
+        end = LINE.match(self.body, self.starts[line.end - 1])
         stop = min(end.end() if end else high, high)
         kept = self.body[start:stop]
         start += len(kept) - len(kept.lstrip())
@@ -201,7 +227,7 @@ class _Aligned:
 
     def _quote_part(self, part: Stretch) -> Quote:
         """Words inside a line as a quote, with the marks that belong to them."""
-        start, end = self.words[part.start].start, self.words[part.end - 1].end
+        start, end = self.starts[part.start], self.ends[part.end - 1]
         before, after = BEFORE.search(self.body, max(start - 5, 0), start), AFTER.match(self.body, end)
         start, end = before.start() if before else start, after.end() if after else end
         return Quote(start, end, part.source, "exact" if part.exact else "close")

@@ -41,6 +41,7 @@ DATED = re.compile(
     r"|(?P<named>[^\n\r]{1,60}?)[ \t]+(?:at|on)[ \t])[ \t]*(?P<date>[^0-9\n\r]{0,20}[0-9][^\n\r]{0,60})$",
     re.IGNORECASE | re.MULTILINE,
 )
+DIGIT = re.compile(r"[0-9]")
 # A stray tag behind a quote, or a line of dashes.
 CLOSING = re.compile(
     r"\s{0,8}\[?/quote\]|\s{0,8}?[\r\n][ \t]{0,8}[-–—_=*~]{1,200}[ \t]{0,8}(?=[\r\n]|\Z)", re.IGNORECASE
@@ -64,7 +65,7 @@ class Mark:
 
 def find_dated(body: str) -> Iterator[Mark]:
     """The lines that name a post by its author and its time; whether there is such an author is not asked."""
-    for line in DATED.finditer(body):
+    for line in DATED.finditer(body) if DIGIT.search(body) else ():
         name, date = line["name"] or line["named"], line["date"].strip(" \t:")
         yield Mark(line.start(), line.end(), name=name.strip(), date=date)
 

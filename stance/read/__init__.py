@@ -13,22 +13,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stance.read.compressed import open_members, read_plain, split_lines
-from stance.read.rows import Columns, Identifier
+from stance.read.rejects import Refuse, Reject, name_reason
+from stance.read.rows import ALONE, Columns, Identifier
 from stance.read.source import (
     check_file,
     decode_bytes,
     decode_name,
     decode_page,
     hash_file,
+    open_text,
 )
-from stance.read.tables import read_csv, read_json_lines, read_parquet, split_rows
-from stance.read.text import read_text
 from stance.records import StanceError, Thread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ENDINGS", "FORMATS", "Columns", "Options", "read_rows", "read_threads"]
+__all__ = ["ALONE", "ENDINGS", "FORMATS", "Columns", "Options", "Reject", "read_rows", "read_threads"]
 
 # Of the files that are taken from a folder.
 ENDINGS = (
@@ -39,6 +39,7 @@ FORMATS = ("text", "page", "rows", "csv", "parquet", "reddit", "json", "xml", "d
 
 MOST_BYTES = 64 * 2**20  # of a file that is held in memory: a thread of 100,000 long posts
 MOST_STREAMED = 64 * 2**30  # of one that is not: a month of Reddit's comments in 2012
+STREAMED = ("reddit", "rows", "csv")
 HEAD = 2**16  # bytes that are looked at
 
 HTML_START = re.compile(  # atomic groups: a page of nothing but comment marks must not be tried in every division
@@ -57,18 +58,21 @@ class Options:
     layout: str | None = None  # of a text its layout, of a page its platform
     columns: Columns = field(default_factory=Columns)  # of a table
     most: int | None = None  # bytes, unpacked; None: MOST_BYTES, of streams MOST_STREAMED
+    reject: Refuse | None = None  # is told of each record that is left out; None: a broken row of our own is an error
 
 
 def read_threads(path: Path, options: Options | None = None) -> Iterator[Thread]:
     """The loose threads of a file or of a ConvoKit folder, in its order. StanceError if it holds none that is read.
 
-    The id of a file's only thread is the file's name; of several, that and their own ids.
+    The id of a file's only thread is the file's name; of several, that and their own ids. Reddit's dumps and large
+    tables are sorted by thread, in little memory (`stance.read.groups`). A thread whose reading has the layout ALONE
+    is a stretch of an archive: its posts do not answer or quote each other.
     """
     options = options or Options()
     if path.is_dir():
         from stance.read.corpus import read_corpus
 
-        threads, digest = read_corpus(path), None
+        threads, digest = read_corpus(path, options.reject), None
     else:
         check_file(path)
         _check_format(options.format)
@@ -87,6 +91,8 @@ def read_rows(path: Path) -> list[tuple[Identifier, str]]:
 
     An id comes back as it is, be it string, number or absent (None); ids may repeat.
     """
+    from stance.read.tables import split_rows
+
     text, _ = decode_bytes(read_plain(path, MOST_BYTES), path)
     return [(row.id, row.text) for row in split_rows(text, path)]
 
@@ -139,31 +145,106 @@ def _find_json(text: str, ending: str) -> str:
 
 
 def _read_members(path: Path, options: Options) -> Iterator[Thread]:
-    """The threads of a file, or of each file in an archive."""
-    names = [(name, next(chunks, b"")[:HEAD]) for name, chunks in open_members(path, None)]
-    forms = [options.format or find_format(start, name) for name, start in names]
+    """The threads of a file, or of each file in an archive. Where somebody is told, a broken one costs itself only."""
+    members = [_look(name, chunks, options) for name, chunks in open_members(path, None)]
+    forms = [form for form, _ in members]
     if "warc" in forms:
         yield from _read_warc(path, options)
         return
     if forms == ["parquet"]:
-        yield from read_parquet(path, options.columns, options.most)
-        return
-    most = options.most or (MOST_STREAMED if "reddit" in forms else MOST_BYTES)
-    for form, (name, chunks) in zip(forms, open_members(path, most), strict=True):
-        if form == "reddit":
-            from stance.read.streams import read_reddit
+        from stance.read.parquet import read_parquet
 
-            yield from read_reddit(split_lines(chunks, path), path)
-        else:
-            yield from _read_whole(form, b"".join(chunks), path.with_name(name), path, options)
+        yield from read_parquet(path, options.columns, options.most or MOST_STREAMED, MOST_BYTES, options.reject)
+        return
+    most = options.most or (MOST_BYTES if set(forms).isdisjoint(STREAMED) else MOST_STREAMED)
+    failed = None
+    given = 0
+    for (form, is_large), (name, chunks) in zip(members, open_members(path, most), strict=True):
+        own = options if len(members) == 1 else _name_member(options, name)
+        try:
+            for thread in _read_member(form, is_large, chunks, path.with_name(name), path, own):
+                given += 1
+                yield thread
+        except StanceError as error:
+            if options.reject is None or len(members) == 1:
+                raise
+            failed = error
+            options.reject(Reject(_place_member(name), name_reason(error, path)))
+    if failed is not None and not given:
+        raise failed
+
+
+def _look(name: str, chunks: Iterator[bytes], options: Options) -> tuple[str, bool]:
+    """Which of FORMATS a file is, and of a table whether it is too large to be held in memory."""
+    size = 0
+    held = min(MOST_BYTES, options.most or MOST_BYTES)
+    try:
+        start = next(chunks, b"")
+        form = options.format or find_format(start[:HEAD], name)
+        if form in ("rows", "csv"):
+            size = len(start)
+            while size <= held and (chunk := next(chunks, None)):
+                size += len(chunk)
+    except StanceError:
+        if options.reject is None and not size:
+            raise
+        form = form if size else "text"  # its reader will meet the same error
+    return form, size > MOST_BYTES
+
+
+def _name_member(options: Options, name: str) -> Options:
+    """The options with what is rejected said to be of this file in an archive."""
+    reject = options.reject
+    if reject is None:
+        return options
+    place = _place_member(name)
+    return replace(options, reject=lambda one: reject(Reject(f"{place}, {one.position}", one.reason)))
+
+
+def _place_member(name: str) -> str:
+    return f"member {' '.join(name.split())[:200]}"
+
+
+def _read_member(
+    form: str, is_large: bool, chunks: Iterator[bytes], member: Path, path: Path, options: Options
+) -> Iterator[Thread]:
+    """The threads of a file; member is its name, path what an error names."""
+    pass_over = options.reject is not None
+    if form == "reddit":
+        from stance.read.streams import read_reddit
+
+        yield from read_reddit(split_lines(chunks, path, pass_over=pass_over), path, options.reject)
+    elif form in ("rows", "csv") and (is_large or pass_over):
+        from stance.read.groups import OWN_FORM, Table
+        from stance.read.tables import read_csv_stream, read_json_stream
+
+        form = OWN_FORM if form == "rows" else form
+        lines = split_lines(open_text(chunks, path), path, pass_over=pass_over)
+        read = read_json_stream if form == OWN_FORM else read_csv_stream
+        yield from read(lines, Table(path, form, options.reject, is_large), options.columns)
+    else:
+        yield from _read_whole(form, _hold(chunks, path, options.most or MOST_BYTES), member, path, options)
+
+
+def _hold(chunks: Iterator[bytes], path: Path, most: int) -> bytes:
+    """All the bytes. StanceError if they are more than may be held: beside a stream, an archive's bound is wider."""
+    held, size = [], 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size > most:
+            raise StanceError(
+                f"{path}: more than {most / 2**20:.0f} MB unpacked: split it into its threads, or raise --max-size"
+            )
+    return b"".join(held)
 
 
 def _read_whole(form: str, data: bytes, member: Path, path: Path, options: Options) -> Iterator[Thread]:
-    """The threads of a file that is held in memory; member is its name, path what an error names."""
+    """The threads of a file that is held in memory."""
     if form in ("xml", "disqus-xml", "wordpress-xml"):
         from stance.read.exports.feeds import read_xml
 
-        yield from read_xml(data, path)
+        yield from read_xml(data, path, options.reject)
         return
     text, warnings = decode_page(data, path) if form == "page" else decode_bytes(data, path)
     for thread in _read_decoded(form, text, member, path, options):
@@ -177,15 +258,21 @@ def _read_decoded(form: str, text: str, member: Path, path: Path, options: Optio
 
         yield read_page(text, path, options.layout)
     elif form == "rows":
+        from stance.read.tables import read_json_lines
+
         yield from read_json_lines(text, path, options.columns)
     elif form == "csv":
+        from stance.read.tables import read_csv
+
         yield from read_csv(text, path, options.columns)
     elif form == "text":
+        from stance.read.text import read_text
+
         yield replace(read_text(text, path, options.layout), id=member.stem)
     else:
         from stance.read.exports import read_json
 
-        yield from read_json(_parse_json(text, path), path, None if form == "json" else form)
+        yield from read_json(_parse_json(text, path), path, None if form == "json" else form, options.reject)
 
 
 def _parse_json(text: str, path: Path) -> object:
@@ -206,10 +293,12 @@ def _read_warc(path: Path, options: Options) -> Iterator[Thread]:
     from stance.read.streams import read_warc
 
     warnings: list[str] = []  # of records that were left out
-    for url, html in read_warc(path, options.most or MOST_BYTES, warnings):
+    for number, url, html in read_warc(path, options.most or MOST_BYTES, warnings, options.reject):
         try:
             thread = read_page(html, path, options.layout)
-        except StanceError:  # its comments are loaded by script
+        except StanceError as error:  # its comments are loaded by script
+            if options.reject is not None:
+                options.reject(Reject(f"record {number}", name_reason(error, path)))
             continue
         if thread.posts:
             yield replace(thread, id=url, warnings=(*warnings, *thread.warnings))

@@ -24,6 +24,7 @@ LEAST = 2**16  # bytes given at a time, so that the first of them show what a fi
 ZSTD_SLICE = 1024
 MAXIMUM_WINDOW = 2**31  # that of the Reddit dumps, which are packed with --long=31
 MAXIMUM_LINE = 16 * 2**20  # bytes; the longest text that Reddit takes is 40,000 characters
+OVERLONG = b"a line of more than %d MB" % (MAXIMUM_LINE // 2**20)  # stands in the place of one that was passed over
 OFFICE = ("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF")  # files that only some programs' archives have
 CLUTTER = re.compile(r"__MACOSX/|(?:.*/)?\.[^/]*$|(?:.*/)?Thumbs\.db$", re.DOTALL)  # what computers add of themselves
 
@@ -79,23 +80,31 @@ def open_members(path: Path, most: int | None) -> Iterator[tuple[str, Iterator[b
             yield path.name, count.watch(iter(lambda: file.read(CHUNK), b""))
 
 
-def split_lines(chunks: Iterable[bytes], path: Path) -> Iterator[bytes]:
-    """The lines without their ends. StanceError for a line that no export has, before it fills the memory."""
+def split_lines(
+    chunks: Iterable[bytes], path: Path, most: int | None = MAXIMUM_LINE, pass_over: bool = False
+) -> Iterator[bytes]:
+    """The lines without their ends. For one of more than `most` bytes, before it fills the memory, a StanceError, or
+    with pass_over the very object OVERLONG in its place.
+    """
     parts: list[bytes] = []  # of the line that is not over
     length = 0
+    is_over = False  # whether OVERLONG was given for it
     pieces = (chunk[at : at + CHUNK] for chunk in chunks for at in range(0, len(chunk), CHUNK))
     for piece in pieces:  # a bomb of line ends is split piece by piece, too
         first, *rest = piece.split(b"\n")
-        parts.append(first)
-        length += len(first)
+        if not is_over:
+            parts.append(first)
+            length += len(first)
+        if most is not None and length > most:
+            if not pass_over:
+                raise StanceError(f"{path}: {OVERLONG.decode()}: not rows of posts, write one object a line")
+            yield OVERLONG
+            parts, length, is_over = [], 0, True
         if rest:
-            yield b"".join(parts)
+            if not is_over:
+                yield b"".join(parts)
             yield from rest[:-1]
-            parts, length = [rest[-1]], len(rest[-1])
-        if length > MAXIMUM_LINE:
-            raise StanceError(
-                f"{path}: a line of more than {MAXIMUM_LINE // 2**20} MB: not rows of posts, write one object a line"
-            )
+            parts, length, is_over = [rest[-1]], len(rest[-1]), False
     if length:
         yield b"".join(parts)
 
@@ -187,14 +196,14 @@ def _open_zip(file: BinaryIO, path: Path) -> Iterator[tuple[str, Iterator[bytes]
         if not entries:
             raise StanceError(f"{path}: an empty archive: pack it again")
         for entry in entries:
-            if entry.flag_bits & 1:
-                raise StanceError(f"{path}: an archive under a password: unpack it and pass what is in it")
-            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others have no bound
-                raise StanceError(f"{path}: packed in a way that is not read: unpack it and pass what is in it")
-            yield entry.filename, _name_breaks(_unpack_entry(archive, entry), path)
+            yield entry.filename, _name_breaks(_unpack_entry(archive, entry, path), path)
 
 
-def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Iterator[bytes]:
+    if entry.flag_bits & 1:
+        raise StanceError(f"{path}: an archive under a password: unpack it and pass what is in it")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others have no bound
+        raise StanceError(f"{path}: packed in a way that is not read: unpack it and pass what is in it")
     with archive.open(entry) as file:
         while data := file.read(CHUNK):
             yield data

@@ -7,15 +7,16 @@ and the whole; index.json which types that has. Old corpora say user and root fo
 from __future__ import annotations
 
 import json
-import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, get_args
 
 from stance.files import open_replacing
 from stance.read.compressed import open_plain, read_plain, split_lines
-from stance.read.rows import find_parents, repair_surrogates
-from stance.read.streams import NO_NAME, Sorter
+from stance.read.rejects import Refuse, Reject
+from stance.read.rows import NO_NAME, find_parents, repair_surrogates
+from stance.read.sorter import Kept, Sorter
 from stance.read.times import from_epoch, parse_time
 from stance.records import Basis, Post, Quote, Reading, Reply, StanceError, Thread
 
@@ -30,33 +31,37 @@ MATCHES = frozenset(("markup", "exact", "close"))
 
 BASES = frozenset(get_args(Basis))
 
-# What is kept of an utterance: [line, conversation, id, speaker, parent, seconds since 1970, text, meta as JSON].
-Kept = list[Any]
-
 
 def is_corpus(folder: Path) -> bool:
     return (folder / "utterances.jsonl").is_file() or (folder / "utterances.json").is_file()
 
 
-def read_corpus(folder: Path) -> Iterator[Thread]:
+def read_corpus(folder: Path, reject: Refuse | None = None) -> Iterator[Thread]:
     """A thread for each conversation, in the order in which they come up, its posts as they stand in the file."""
     unnamed = {name for name, about in _read_about(folder / "speakers.json").items() if about.get("named") is False}
     conversations = _read_about(folder / "conversations.json")
-    with tempfile.TemporaryFile(prefix="stance-") as file:
-        sorter = Sorter(file, folder)
+    with Sorter(folder) as sorter:
         places: dict[str, int] = {}
-        broken = []
-        for line, row in _read_utterances(folder):
+        broken = first = 0
+        for line, row in _read_utterances(folder, reject is not None):
             kept = _keep_utterance(row, line)
             if kept is None:
-                broken.append(line)
+                broken, first = broken + 1, first or line
+                if reject is not None:
+                    fault = "not JSON" if row is None else "no utterance with an id, a speaker and a text"
+                    reject(Reject(f"line {line}", fault))
             else:
                 sorter.add(str(places.setdefault(kept[1], len(places))), kept)
         if not sorter.rows:
             raise StanceError(f"{folder}: no utterance in this corpus has an id, a speaker and a text: dump it again")
-        warnings = [f"{len(broken)} broken utterances (first on line {broken[0]}): left out"] if broken else []
+        warnings = [f"{broken} broken utterances (first on line {first}): left out"] if broken else []
         for _, rows in sorter.merge():
-            yield _make_thread(rows, folder, unnamed, conversations.get(rows[0][1], {}), warnings)
+            single = _pick_single(rows, reject)
+            about = conversations.get(rows[0][1], {})
+            thread = _make_thread(single, folder, unnamed, about)
+            if doubles := len(rows) - len(single):
+                warnings.append(f"{doubles} utterances have the id of one before: left out")
+            yield replace(thread, warnings=(*warnings, *thread.warnings))
             warnings = []
 
 
@@ -117,11 +122,11 @@ def _read_about(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _read_utterances(folder: Path) -> Iterator[tuple[int, object]]:
-    """The line, or from an old corpus the place in its list, and the row."""
+def _read_utterances(folder: Path, pass_over: bool) -> Iterator[tuple[int, object]]:
+    """The line, or from an old corpus the place in its list, and the row. With pass_over no line is too long."""
     path = folder / "utterances.jsonl"
     if path.is_file():
-        for line, content in enumerate(split_lines(open_plain(path, None), path), start=1):
+        for line, content in enumerate(split_lines(open_plain(path, None), path, pass_over=pass_over), start=1):
             if content.strip():
                 yield line, _parse(content)
         return
@@ -161,6 +166,7 @@ def _keep_utterance(row: object, line: int) -> Kept | None:
     found = from_epoch(time) or (parse_time(time) if isinstance(time, str) else None)
     seconds = found.timestamp() if found else None
     given = {key: meta[key] for key in OWN_META if key in meta} if isinstance(meta, dict) else {}
+    # The parts that are kept of an utterance; seconds are those since 1970.
     return [line, conversation, name, speaker, parent, seconds, repair_surrogates(text or ""), json.dumps(given)]
 
 
@@ -168,14 +174,17 @@ def _read_id(value: object) -> str | None:
     return repair_surrogates(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
-def _make_thread(
-    rows: list[Kept], folder: Path, unnamed: set[str], about: dict[str, Any], warnings: list[str]
-) -> Thread:
-    positions: dict[str, int] = {}
-    kept: list[Kept] = []
+def _pick_single(rows: list[Kept], reject: Refuse | None) -> list[Kept]:
+    """The rows without those that have the id of one before."""
+    by_id: dict[str, Kept] = {}
     for row in rows:
-        if positions.setdefault(row[2], len(kept)) == len(kept):
-            kept.append(row)
+        if by_id.setdefault(row[2], row) is not row and reject is not None:
+            reject(Reject(f"line {row[0]}", f"its id is that of line {by_id[row[2]][0]}"))
+    return list(by_id.values())
+
+
+def _make_thread(kept: list[Kept], folder: Path, unnamed: set[str], about: dict[str, Any]) -> Thread:
+    positions = {row[2]: position for position, row in enumerate(kept)}
     links = find_parents(positions, [row[4] for row in kept])
     posts: list[Post] = []
     ids: set[str] = set()
@@ -199,7 +208,6 @@ def _make_thread(
             )
         )
     counts = (
-        (len(rows) - len(kept), "utterances have the id of one before: left out"),
         (len(links.missing), "utterances answer one that is not in their conversation: left open"),
         (len(links.circular), "utterances answer each other in a circle: left open"),
     )
@@ -212,7 +220,7 @@ def _make_thread(
         article=opening["article"],
         blurb=opening["blurb"],
         posts=tuple(posts),
-        warnings=(*warnings, *(f"{count} {what}" for count, what in counts if count)),
+        warnings=tuple(f"{count} {what}" for count, what in counts if count),
         reading=Reading("convokit", "convokit", "a folder with utterances", 1.0),
     )
 

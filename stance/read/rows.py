@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Identifier = str | int | float | None  # as JSON has it; None: the row shows none
 
+NO_NAME = frozenset(("[deleted]", "[removed]"))  # what Reddit shows in the place of a name
+ALONE = "rows that stand alone"  # the layout of a thread that is a stretch of an archive and no discussion
+
 WHOLE_NUMBER = re.compile(r"([0-9]+)\.0")  # 7 in a column where other rows are empty, as pandas writes it
 
 
@@ -94,7 +97,7 @@ def part_doubles(rows: list[Row]) -> tuple[list[Row], int]:
             taken.add(key)
         if key is not None:
             seen.add(key)
-        single.append(replace(row, id=key))
+        single.append(row if key == row.id else replace(row, id=key))
     return single, doubles
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from stance.records import StanceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 HEAD = 4096  # bytes of a page that may name its encoding
@@ -88,10 +89,7 @@ def decode_page(data: bytes, path: Path) -> tuple[str, list[str]]:
 
 def decode_bytes(data: bytes, path: Path) -> tuple[str, list[str]]:
     """The text and what to warn of. No character is lost: a byte that is not UTF-8 is read as Windows-1252."""
-    for start, kind in MAGIC:
-        if data.startswith(start):
-            raise StanceError(f"{path}: {kind}, not text: export the thread as .txt or .jsonl and pass that")
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    encoding = _find_encoding(data, path)
     warnings: list[str] = []
     if encoding is None or encoding == "utf-8":
         _refuse_binary(data, path)
@@ -106,11 +104,56 @@ def decode_bytes(data: bytes, path: Path) -> tuple[str, list[str]]:
     return text, warnings
 
 
+def open_text(chunks: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    """The chunks of a file of any size as UTF-8, where a byte order mark says that they are not. StanceError for one
+    whose first chunk shows no text; of what comes later, each line shows for itself.
+    """
+    waiting = iter(chunks)
+    first = next(waiting, b"")
+    encoding = _find_encoding(first, path)
+    if encoding in (None, "utf-8"):
+        first = first.removeprefix(codecs.BOM_UTF8)
+        if _count_controls(first) > MAXIMUM_CONTROL_SHARE * len(first):
+            raise StanceError(f"{path}: a binary file (many control characters): export the posts as .jsonl in UTF-8")
+        _decode_utf8(first, path)
+        yield first
+        yield from waiting
+        return
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        yield decoder.decode(first).removeprefix("\ufeff").encode()
+        for chunk in waiting:
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError:
+        raise StanceError(f"{path}: broken {encoding.upper()}: save the file again as UTF-8") from None
+
+
+def decode_line(line: bytes) -> tuple[str, int]:
+    """The text, and how many of its bytes are not UTF-8 and were read as Windows-1252."""
+    try:
+        return line.decode(), 0
+    except UnicodeDecodeError:
+        text = line.decode(errors="surrogateescape")  # a byte that is not UTF-8 is U+DC00 and its value
+        return text.translate(STRAY_BYTES), len(line) - len(text.encode(errors="ignore"))
+
+
+def _find_encoding(data: bytes, path: Path) -> str | None:
+    """What a byte order mark says. StanceError for what the first bytes say is no text."""
+    for start, kind in MAGIC:
+        if data.startswith(start):
+            raise StanceError(f"{path}: {kind}, not text: export the thread as .txt or .jsonl and pass that")
+    return next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None)
+
+
+def _count_controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, CONTROL_BYTES))
+
+
 def _refuse_binary(data: bytes, path: Path) -> None:
-    controls = len(data) - len(data.translate(None, CONTROL_BYTES))
     if b"\0" in data:
         sign = "it has NUL bytes"
-    elif controls > MAXIMUM_CONTROL_SHARE * len(data):
+    elif _count_controls(data) > MAXIMUM_CONTROL_SHARE * len(data):
         sign = "many control characters"
     else:
         return
@@ -122,10 +165,9 @@ def _decode_utf8(data: bytes, path: Path) -> tuple[str, list[str]]:
         return data.decode(), []
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    text = data.decode(errors="surrogateescape")  # a byte that is not UTF-8 is U+DC00 and its value
-    stray = len(data) - len(text.encode(errors="ignore"))
+    text, stray = decode_line(data)
     if stray > MAXIMUM_LEGACY_SHARE * len(data):
         raise StanceError(f"{path}:{line}: neither UTF-8 nor Windows-1252: convert it, e.g. iconv -f CP1251 -t UTF-8")
     # Byte by byte and not the whole file: pages joined from several sources mix both encodings.
     warning = f"not UTF-8 throughout ({stray} bytes, first on line {line}): those were read as Windows-1252"
-    return text.translate(STRAY_BYTES), [warning]
+    return text, [warning]

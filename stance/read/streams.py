@@ -1,28 +1,24 @@
 """Exports of any size, read in one pass and little memory: Reddit's NDJSON, and the pages of a web archive (WARC).
 
-A Reddit dump is in order of time, so the comments of a submission lie all over it. They are sorted by submission as
-`sort` does it: what fits in memory is sorted and written to a temporary file, run after run, and the runs are merged.
-The file has no name, so nothing is left of it however the program ends. A dump that fits in memory needs none.
+A Reddit dump is in order of time, so the comments of a submission lie all over it. They are sorted by submission.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import heapq
 import io
 import json
-import os
 import re
-import tempfile
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stance.read.compressed import open_plain, split_lines
-from stance.read.rows import find_parents, repair_surrogates
+from stance.read.compressed import OVERLONG, open_plain
+from stance.read.rejects import Refuse, Reject, name_reason
+from stance.read.rows import NO_NAME, find_parents, repair_surrogates
+from stance.read.sorter import Kept, Sorter
 from stance.read.source import decode_page
 from stance.read.times import from_epoch
 from stance.records import Post, Reading, Reply, StanceError, Thread
@@ -31,10 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-HELD_BYTES = 48 * 2**20  # of rows kept before they are written out as a run
-ROW_COST = 48  # bytes that Python adds to each
-RECORD_BYTES = 2**16  # of a submission's rows that are read back at a time, for each run
-NO_NAME = frozenset(("[deleted]", "[removed]"))
 NO_TEXT = frozenset(("[deleted]", "[removed]", "[deleted by user]", "[ Removed by Reddit ]"))
 
 CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]{1,40})""")
@@ -43,26 +35,23 @@ VAGUE_CHARSETS = frozenset(("ascii", "utf-8", "iso8859-1", "cp1252", "utf-16", "
 NO_CHARSETS = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7"))
 MAXIMUM_BROKEN = 50  # records of a web archive; each is one more reader that the next one reads through
 
-# What is kept of a row: [line, id, parent, author, time, text] of a comment, [line, title, text] of a submission.
-Kept = list[Any]
-COMMENT = 6
+COMMENT = 6  # parts that are kept: [line, id, parent, author, time, text]; of a submission [line, title, text]
 
 
-def read_reddit(lines: Iterable[bytes], path: Path) -> Iterator[Thread]:
-    """A thread for each submission in a dump of comments, submissions or both, in the order of their ids.
+def read_reddit(lines: Iterable[bytes], path: Path, reject: Refuse | None = None) -> Iterator[Thread]:
+    """A thread for each submission in a dump of comments, submissions or both, in the order of their ids: of time.
 
     No thread comes before all lines were read. A warning of the first one counts broken lines; there also stands a
     StanceError of the lines themselves, if rows came before it.
     """
-    with tempfile.TemporaryFile(prefix="stance-") as file:
-        sorter = Sorter(file, path)
-        warnings = _sort_lines(lines, sorter, path)
+    with Sorter(path) as sorter:
+        warnings = _sort_lines(lines, sorter, path, reject)
         for key, rows in sorter.merge():
-            yield _make_thread(key, rows, path, warnings)
+            yield _make_thread(key, rows, path, warnings, reject)
             warnings = []
 
 
-def _sort_lines(lines: Iterable[bytes], sorter: Sorter, path: Path) -> list[str]:
+def _sort_lines(lines: Iterable[bytes], sorter: Sorter, path: Path, reject: Refuse | None) -> list[str]:
     """Put the rows into the sorter; what to warn of."""
     number, first, broken, warnings = 0, 0, 0, []
     try:
@@ -71,9 +60,13 @@ def _sort_lines(lines: Iterable[bytes], sorter: Sorter, path: Path) -> list[str]
             if not _keep_line(line, number, sorter) and line.strip():
                 broken += 1
                 first = first or number
+                if reject is not None:
+                    reject(Reject(f"line {number}", _name_fault(line)))
     except StanceError as error:
         if not sorter.rows:
             raise
+        if reject is not None:
+            reject(Reject(f"line {number + 1}", name_reason(error, path)))
         warnings.append(f"{error} (the {number} lines before that were read)")
     if not sorter.rows:
         raise StanceError(f"{path}: no comment and no submission among {number} lines: pass Reddit's NDJSON")
@@ -102,6 +95,17 @@ def _keep_line(line: bytes, number: int, sorter: Sorter) -> bool:
     return False
 
 
+def _name_fault(line: bytes) -> str:
+    """Why a line is no row."""
+    if line is OVERLONG:
+        return line.decode()
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return "not JSON" if _parse_oddly(line) is None else "no comment and no submission"
+    return "no comment and no submission"
+
+
 def _parse_oddly(line: bytes) -> dict[str, Any] | None:
     """A row that only Python's own parser takes: half a surrogate pair in it, or NUL bytes around it."""
     try:
@@ -117,81 +121,9 @@ def _parse_oddly(line: bytes) -> dict[str, Any] | None:
     }
 
 
-class Sorter:
-    """Rows in, rows by submission out, at most HELD_BYTES of them in memory."""
-
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self.rows = 0
-        self._file = file
-        self._path = path  # of the export, for messages
-        self._held: dict[str, list[bytes]] = {}  # rows as JSON without the brackets
-        self._size = 0  # of what is held
-        self._runs: list[tuple[int, int]] = []  # where each begins and ends in the file
-
-    def add(self, key: str, kept: Kept) -> None:
-        row = orjson.dumps(kept)[1:-1]  # a copy: what orjson gives keeps the 4 kB that it was written into
-        rows = self._held.get(key)
-        if rows is None:
-            rows = self._held[key] = []
-            self._size += 4 * ROW_COST
-        rows.append(row)
-        self.rows += 1
-        self._size += len(row) + ROW_COST
-        if self._size > HELD_BYTES:
-            self._write_run()
-
-    def merge(self) -> Iterator[tuple[str, list[Kept]]]:
-        """The submissions in the order of their ids, which is that of time; their rows as they were added."""
-        if not self._runs:
-            for key in sorted(self._held, key=_order):
-                yield key, orjson.loads(b"[[%b]]" % b"],[".join(self._held.pop(key)))
-            return
-        self._write_run()
-        records = heapq.merge(*map(self._read_run, self._runs), key=lambda record: _order(record[0]))
-        for key, parts in groupby(records, key=lambda record: record[0]):
-            yield key, [row for _, rows in parts for row in rows]
-
-    def _write_run(self) -> None:
-        start = self._file.tell()
-        try:
-            for key in sorted(self._held, key=_order):
-                for rows in _split_rows(self._held[key]):
-                    self._file.write(b"[%b,[[%b]]]\n" % (orjson.dumps(key), b"],[".join(rows)))
-            self._file.flush()
-        except OSError as error:
-            folder = tempfile.gettempdir()
-            raise StanceError(
-                f"{self._path}: {folder} is full ({error.strerror or error}): name another folder in TMPDIR"
-            ) from error
-        self._runs.append((start, self._file.tell()))
-        self._held, self._size = {}, 0
-
-    def _read_run(self, run: tuple[int, int]) -> Iterator[tuple[str, list[Kept]]]:
-        starts = range(*run, RECORD_BYTES)
-        chunks = (os.pread(self._file.fileno(), min(RECORD_BYTES, run[1] - start), start) for start in starts)
-        for line in split_lines(chunks, self._path):
-            yield orjson.loads(line)
-
-
-def _order(key: str) -> tuple[int, str]:
-    """Ids are numbers to the base 36."""
-    return len(key), key
-
-
-def _split_rows(rows: list[bytes]) -> Iterator[list[bytes]]:
-    """The rows in parts of about RECORD_BYTES."""
-    first = size = 0
-    for at, row in enumerate(rows):
-        if size > RECORD_BYTES:
-            yield rows[first:at]
-            first, size = at, 0
-        size += len(row)
-    yield rows[first:]
-
-
-def _make_thread(key: str, rows: list[Kept], path: Path, warnings: list[str]) -> Thread:
+def _make_thread(key: str, rows: list[Kept], path: Path, warnings: list[str], reject: Refuse | None) -> Thread:
     submission = next((row for row in rows if len(row) != COMMENT), None)
-    comments, doubles = _pick_comments(rows)
+    comments, doubles = _pick_comments(rows, reject)
     positions = {row[1]: position for position, row in enumerate(comments)}
     links = find_parents(positions, [_read_parent(row[2]) for row in comments])
     posts = tuple(
@@ -224,18 +156,19 @@ def _make_thread(key: str, rows: list[Kept], path: Path, warnings: list[str]) ->
     )
 
 
-def _pick_comments(rows: list[Kept]) -> tuple[list[Kept], int]:
+def _pick_comments(rows: list[Kept], reject: Refuse | None) -> tuple[list[Kept], int]:
     """The comments, each once and in order of time where all show one, and how many stood there again."""
     by_id: dict[str, Kept] = {}
-    count = 0
+    doubles = 0
     for row in rows:
-        if len(row) == COMMENT:
-            count += 1
-            by_id.setdefault(row[1], row)
+        if len(row) == COMMENT and by_id.setdefault(row[1], row) is not row:
+            doubles += 1
+            if reject is not None:
+                reject(Reject(f"line {row[0]}", f"the comment of line {by_id[row[1]][0]} once more"))
     comments = list(by_id.values())
     if all(type(row[4]) is int for row in comments):
         comments.sort(key=lambda row: row[4])
-    return comments, count - len(comments)
+    return comments, doubles
 
 
 def _read_parent(value: object) -> str | None:
@@ -266,41 +199,69 @@ def _unescape(text: str) -> str:
     return text.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
 
 
-def read_warc(path: Path, most: int, warnings: list[str] | None = None) -> Iterator[tuple[str, str]]:
-    """The URL and the HTML of each page in a web archive, be it packed or not. What is left out adds to warnings."""
+def read_warc(
+    path: Path, most: int, warnings: list[str], reject: Refuse | None = None
+) -> Iterator[tuple[int, str, str]]:
+    """Of each page in a web archive, be it packed or not, the number of its record from 1, the URL and the HTML.
+
+    What is left out adds to warnings.
+    """
+    tell = reject or _ignore
+    too_odd = f"of more than {most / 2**20:.0f} MB or packed in an odd way"
+    left_out = given = 0
+    for number, (url, html) in _read_pages(path, most, warnings, tell):
+        if html is None:
+            left_out += 1
+            tell(Reject(f"record {number}", f"a page {too_odd}"))
+        else:
+            given += 1
+            yield number, url, html
+    if left_out:
+        warnings.append(f"{path}: {left_out} pages {too_odd}: left out")
+    if not given:
+        why = f" ({warnings[-1].removeprefix(f'{path}: ')})" if warnings else ""
+        raise StanceError(f"{path}: no page (an HTML response of status 200) in this web archive{why}")
+
+
+def _read_pages(
+    path: Path, most: int, warnings: list[str], tell: Refuse
+) -> Iterator[tuple[int, tuple[str, str | None]]]:
+    """The number of each record that has a page, and that page; after a broken record it goes on with the next."""
     from warcio.archiveiterator import ArchiveIterator
     from warcio.exceptions import ArchiveLoadFailed
 
-    said = [] if warnings is None else warnings
     reader: Any = _Chunks(open_plain(path, None))
     line: bytes | None = None  # that a record begins with
-    left_out = given = broken = 0
+    number = broken = 0
     while broken <= MAXIMUM_BROKEN:
         records = ArchiveIterator(reader)
         records.next_line = line
         try:
-            while (record := _next_record(records)) is not None:
-                page = _read_page(record, path, most)
-                if page is not None and page[1] is not None:
-                    given += 1
-                    yield page[0], page[1]
-                left_out += page is not None and page[1] is None
+            while True:
+                number += 1
+                record = _next_record(records)
+                page = None if record is None else _read_page(record, path, most)
+                if page is not None:
+                    yield number, page
+                elif record is None:
+                    break
             break
         except StanceError as error:  # cut off
-            said.append(str(error))
+            warnings.append(str(error))
+            tell(Reject(f"record {number}", name_reason(error, path)))
             break
         except (ArchiveLoadFailed, OSError, ValueError, EOFError, LookupError, AttributeError, TypeError):
             broken += 1
+            tell(Reject(f"record {number}", "a broken record"))
             reader, line = records.reader, _find_record(records.reader)
             if line is None:
                 break
     if broken:
-        said.append(f"{path}: {broken} broken records: left out")
-    if left_out:
-        said.append(f"{path}: {left_out} pages of more than {most / 2**20:.0f} MB or packed in an odd way: left out")
-    if not given:
-        why = f" ({said[-1].removeprefix(f'{path}: ')})" if said else ""
-        raise StanceError(f"{path}: no page (an HTML response of status 200) in this web archive{why}")
+        warnings.append(f"{path}: {broken} broken records: left out")
+
+
+def _ignore(_: Reject) -> None:
+    """Nobody is told."""
 
 
 class _Chunks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,17 +19,11 @@ import torch
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
 from stance.tagger import Predictions, Thresholds
-from stance.tagger.batch import (
-    Row,
-    batches_by_length,
-    cut_windows,
-    load_tokenizer,
-    make_batch,
-    place_tokens,
-    row_length,
-    tokenize,
-)
+from stance.tagger.batch import load_tokenizer
+from stance.tagger.inference import make_ready
 from stance.tagger.network import Network, Shape
+from stance.tagger.score import MOST_SIDE_TOKENS, Reader, Scores, score_texts
+from stance.tagger.words import Words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +38,7 @@ LABELS = {
     "mention": ["mention"],
     "toxic_token": ["toxic_token"],
 }
-TOKENS_A_BATCH = 4096  # a larger batch gains nothing on two cores
-TEXTS_A_ROUND = 1024  # between two reports of progress; also bounds the memory that a long list takes
-MOST_SIDE_TOKENS = 32
+TEXTS_A_ROUND = 2048  # between two reports of progress; the more, the less their lengths differ in a block
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,91 +63,6 @@ class Settings:
     calibration: dict[str, Calibration]  # by head, as LABELS
     thresholds: Thresholds
     languages: tuple[str, ...] = ("en",)  # of the texts that it was trained on
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Uncalibrated logits, one entry a text."""
-
-    stance: list[NDArray[np.float32]]  # each (sides of the text, 3)
-    toxicity: NDArray[np.float32]  # (texts, 5)
-    sentiment: NDArray[np.float32]  # (texts, 3)
-    mention: NDArray[np.float32]  # (texts, 1)
-    toxic_token: list[NDArray[np.float32]]  # each (tokens of the text,)
-
-
-def score_rows(network: Network, rows: Sequence[Row], bf16: bool) -> Scores:
-    """Run the network over rows of any lengths; results in the order of the rows."""
-    stance: list[NDArray[np.float32]] = [np.zeros((0, len(STANCES)), np.float32)] * len(rows)
-    toxic_token: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(rows)
-    toxicity = np.zeros((len(rows), len(TOXICITY)), np.float32)
-    sentiment = np.zeros((len(rows), len(SENTIMENTS)), np.float32)
-    mention = np.zeros((len(rows), 1), np.float32)
-    device = network.token_embedding.weight.device
-    network.eval()
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for indices in batches_by_length([row_length(row) for row in rows], TOKENS_A_BATCH):
-            logits = network(make_batch([rows[i] for i in indices]).to(device))
-            side, token = logits.stance.float().cpu().numpy(), logits.toxic_token.float().cpu().numpy()
-            for place, index in enumerate(indices):
-                text, sides = rows[index]
-                stance[index] = side[place, : len(sides)]
-                toxic_token[index] = token[place, 1 : len(text) + 1]  # [CLS] stands before the text
-            toxicity[indices] = logits.toxicity.float().cpu().numpy()
-            sentiment[indices] = logits.sentiment.float().cpu().numpy()
-            mention[indices] = logits.mention.float().cpu().numpy()
-    return Scores(stance, toxicity, sentiment, mention, toxic_token)
-
-
-def score_texts(
-    network: Network,
-    tokenizer: Tokenizer,
-    texts: Sequence[str],
-    sides: Sequence[Sequence[str]],
-    *,
-    window: int,
-    bf16: bool,
-) -> Scores:
-    """Logits of whole texts, each with its own sides.
-
-    A text longer than ``window`` tokens is read in overlapping windows: toxicity, also of a token, is the maximum over
-    them, the rest the mean weighted by their lengths.
-    """
-    names = sorted({name for row in sides for name in row})
-    side_tokens = {name: ids[:MOST_SIDE_TOKENS] for name, ids in zip(names, tokenize(tokenizer, names), strict=True)}
-    rows: list[Row] = []
-    owners: list[range] = []
-    for tokens, row_sides in zip(tokenize(tokenizer, texts), sides, strict=True):
-        windows = cut_windows(tokens, window)
-        owners.append(range(len(rows), len(rows) + len(windows)))
-        rows += [(part, [side_tokens[name] for name in row_sides]) for part in windows]
-    scores = score_rows(network, rows, bf16)
-    stance, toxicity, sentiment, mention, toxic_token = [], [], [], [], []
-    for owned in owners:
-        weights = np.array([len(rows[i][0]) + 1.0 for i in owned], np.float32)
-        weights /= weights.sum()
-        stance.append(np.einsum("w,wsl->sl", weights, np.stack([scores.stance[i] for i in owned])))
-        toxicity.append(scores.toxicity[list(owned)].max(axis=0))
-        sentiment.append(weights @ scores.sentiment[list(owned)])
-        mention.append(weights @ scores.mention[list(owned)])
-        toxic_token.append(join_windows([scores.toxic_token[i] for i in owned], window))
-    return Scores(
-        stance,
-        np.array(toxicity, np.float32).reshape(-1, len(TOXICITY)),
-        np.array(sentiment, np.float32).reshape(-1, len(SENTIMENTS)),
-        np.array(mention, np.float32).reshape(-1, 1),
-        toxic_token,
-    )
-
-
-def join_windows(parts: Sequence[NDArray[np.float32]], window: int) -> NDArray[np.float32]:
-    """One number a token of the whole text from those of its ``cut_windows``: the maximum where windows overlap."""
-    step = window - window // 4
-    joined = np.full((len(parts) - 1) * step + len(parts[-1]), -np.inf, np.float32)
-    for number, part in enumerate(parts):
-        place = slice(number * step, number * step + len(part))
-        joined[place] = np.maximum(joined[place], part)
-    return joined
 
 
 def join_tokens(places: Sequence[tuple[int, int]], toxic: NDArray[np.bool_], text: str) -> tuple[tuple[int, int], ...]:
@@ -186,7 +94,10 @@ class FolderTagger:
         self.languages = settings.languages
         self.sha256 = ""
         self.errors: dict[str, Any] = {}
-        self.bf16 = runs_bf16()
+        self.device = network.token_embedding.weight.device
+        self.bf16 = torch.cuda.is_bf16_supported() if self.device.type == "cuda" else runs_bf16()
+        self._words = Words(tokenizer)
+        self._readers: dict[bool, Reader] = {}  # by bf16, made when first asked
 
     def predict(
         self, texts: Sequence[str], sides: Sequence[str], advance: Callable[[int], None] | None = None
@@ -217,7 +128,7 @@ class FolderTagger:
         """The stretches of the text whose tokens reach the threshold; scores (tokens of the text,)."""
         probabilities = sigmoid(self.settings.calibration["toxic_token"].apply(scores[:, None]))[:, 0]
         toxic = probabilities >= self.thresholds.toxic_token
-        return join_tokens(place_tokens(self.tokenizer, text), toxic, text) if toxic.any() else ()
+        return join_tokens(self._words.place(text), toxic, text) if toxic.any() else ()
 
     def stance_probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """(..., 3) -> (..., 3), last axis as STANCES."""
@@ -225,8 +136,15 @@ class FolderTagger:
 
     def score(self, texts: Sequence[str], sides: Sequence[Sequence[str]]) -> Scores:
         """Logits before calibration, each text with its own sides."""
-        window, bf16 = self.settings.window, self.bf16
-        return score_texts(self.network, self.tokenizer, texts, sides, window=window, bf16=bf16)
+        return score_texts(self.reader(), texts, sides)
+
+    def reader(self) -> Reader:
+        """The network as it was when first asked: a tagger is made after training."""
+        if self.bf16 not in self._readers:
+            kind = torch.bfloat16 if self.bf16 else torch.float32
+            ready = make_ready(self.network, kind) if self.device.type == "cpu" else None
+            self._readers[self.bf16] = Reader(self.network, self._words, self.settings.window, self.bf16, ready)
+        return self._readers[self.bf16]
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -243,6 +161,17 @@ def runs_bf16() -> bool:
     """Whether this CPU multiplies bf16 natively; elsewhere bf16 is slower than fp32."""
     flags: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch lack it
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+
+
+def choose_device() -> torch.device:
+    """A GPU where there is one; the environment's STANCE_DEVICE, cpu or cuda, overrules that."""
+    wanted = os.environ.get("STANCE_DEVICE", "")
+    if wanted not in ("", "cpu", "cuda"):
+        raise StanceError(f"STANCE_DEVICE={wanted}: no such device: set it to cpu or cuda, or leave it out")
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise StanceError("STANCE_DEVICE=cuda: torch finds no GPU here: leave it out, or install torch with CUDA")
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
 
 
 def load_folder(folder: Path) -> FolderTagger:
@@ -273,7 +202,7 @@ def load_folder(folder: Path) -> FolderTagger:
     except Exception as error:  # safetensors and tokenizers raise their own kinds, some of them bare Exception
         reason = " ".join(str(error).split())[:200]  # the names of wrong weights stand in the later lines
         raise StanceError(f"{folder}: model.safetensors or tokenizer.json is damaged ({reason}): {remedy}") from error
-    tagger = FolderTagger(settings, network.eval(), tokenizer)
+    tagger = FolderTagger(settings, network.eval().to(choose_device()), tokenizer)
     tagger.sha256 = hash_folder(folder)
     tagger.errors = errors
     return tagger

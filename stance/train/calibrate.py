@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stance.gold import span_f1
-from stance.tagger.shipped import Calibration, FolderTagger, Scores, sigmoid, softmax
+from stance.tagger.score import Scores
+from stance.tagger.shipped import Calibration, FolderTagger, sigmoid, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from stance.read.exports.comments import (
     ABSENT,
     REMOVED,
-    WITHOUT_SHAPE,
     Comment,
     Draft,
     keep_dicts,
@@ -33,12 +32,15 @@ from stance.read.exports.lists import (
     read_utterances,
 )
 from stance.read.markup import read_markup
+from stance.read.rejects import Reject
+from stance.read.rows import show
 from stance.records import StanceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from stance.read.rejects import Refuse
     from stance.records import Thread
 
 SMALL_ACTION = 3  # Discourse's post_type of "closed this topic" and the like
@@ -49,7 +51,7 @@ def known_json(value: object) -> str | None:
     return next((export.name for export in EXPORTS if export.matches(value)), None)
 
 
-def read_json(value: object, path: Path, form: str | None = None) -> Iterator[Thread]:
+def read_json(value: object, path: Path, form: str | None = None, reject: Refuse | None = None) -> Iterator[Thread]:
     """The loose threads of a parsed export, in file order, known by its keys or named by form."""
     name = form or known_json(value)
     export = next((export for export in EXPORTS if export.name == name), None)
@@ -65,6 +67,10 @@ def read_json(value: object, path: Path, form: str | None = None) -> Iterator[Th
             draft.id += "-"
         if draft.id is not None:
             taken.add(draft.id)
+        if reject is not None:
+            within = "" if draft.id is None else f", in {show(draft.id)}"
+            for number in draft.unread:
+                reject(Reject(f"record {number}", f"not a comment as {export.name} has them{within}"))
         yield draft.finish(path, export.name, "named by --format" if form else f"it has {export.keys}")
 
 
@@ -105,7 +111,7 @@ def _read_reddit(value: Any) -> Iterator[Draft]:
         elif kind == "more":
             draft.notes[ABSENT] += max(_count(data.get("count")), len(take_list(data.get("children"))), 1)
         elif kind != "t3":
-            draft.notes[WITHOUT_SHAPE] += 1
+            draft.leave_out()
     yield draft
 
 
@@ -132,7 +138,7 @@ def _read_hacker_news(value: Any) -> Iterator[Draft]:
     while waiting:
         item, parent = waiting.pop()
         if not isinstance(item, dict):
-            draft.notes[WITHOUT_SHAPE] += 1
+            draft.leave_out()
             continue
         marked = draft.take_markup(item.get("text"))
         name = draft.add(
@@ -221,7 +227,7 @@ def _read_youtube(value: Any) -> Iterator[Draft]:
 def _add_youtube(draft: Draft, comment: object, parent: str | None) -> str | None:
     snippet = take_dict(take_dict(comment).get("snippet"))
     if not snippet:
-        draft.notes[WITHOUT_SHAPE] += 1
+        draft.leave_out()
         return None
     original = snippet.get("textOriginal")
     return draft.add(

@@ -56,6 +56,7 @@ class Draft:
     warnings: list[str] = field(default_factory=list)  # about the file, beside the notes
     quotable: dict[str, int] | None = None  # what quotes name posts by -> position; None: by id
     posts: list[Post] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)  # of the items that cannot be read, the place among all, from 1
     _parents: list[str | None] = field(default_factory=list)
     _quotes: list[tuple[MarkedQuote, ...]] = field(default_factory=list)
     _positions: dict[str, int] = field(default_factory=dict)
@@ -78,6 +79,11 @@ class Draft:
         self._parents.append(comment.parent)
         self._quotes.append(comment.quotes)
         return name
+
+    def leave_out(self, place: int | None = None) -> None:
+        """Count an item that is no comment; its place in the list of all is that in which it comes up."""
+        self.notes[WITHOUT_SHAPE] += 1
+        self.unread.append(place or len(self.posts) + len(self.unread) + self.dropped.total() + 1)
 
     def finish(self, path: Path, form: str, reason: str) -> Thread:
         """The thread of all comments, with a warning for each oddity."""
@@ -158,6 +164,7 @@ def take_list(value: object) -> list[Any]:
 
 def keep_dicts(values: list[Any], draft: Draft) -> list[dict[str, Any]]:
     """The objects of a list; what is none is counted."""
-    kept = [value for value in values if isinstance(value, dict)]
-    draft.notes[WITHOUT_SHAPE] += len(values) - len(kept)
-    return kept
+    for place, value in enumerate(values, start=1):
+        if not isinstance(value, dict):
+            draft.leave_out(place)
+    return [value for value in values if isinstance(value, dict)]

@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from stance.read.exports.comments import Comment, Draft, take_name, take_text, take_title
+from stance.read.rejects import Reject
 from stance.read.source import decode_bytes
 from stance.records import StanceError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from stance.read.rejects import Refuse
     from stance.records import Thread
 
 DISQUS, WORDPRESS = "disqus-xml", "wordpress-xml"
@@ -39,23 +41,30 @@ UNFIT = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 UNCLOSED = re.compile(r"Premature end of data in tag (\S+)")
+ORPHAN = "of no thread in the file"
 INTERNAL = "{http://disqus.com/disqus-internals}id"
 BREAKS = re.compile(r"<(?:p|br|div)\b", re.IGNORECASE)
 APPROVED, HELD = {"1", "approve", "approved", None}, {"0", "hold"}  # of wp:comment_approved; else "spam", "trash"
 
 
-def read_xml(data: bytes, path: Path) -> Iterator[Thread]:
+def read_xml(data: bytes, path: Path, reject: Refuse | None = None) -> Iterator[Thread]:
     """The loose threads of an export that have comments, in file order. StanceError if there are none."""
     text, warnings = _decode(data, path)
     source = _Elements(text, path)
     drafts: dict[str | None, Draft] = {}
     outside: Counter[str] = Counter()  # what belongs to no thread: it is said with the first
-    for element in source:
+    number = 0
+    for number, element in enumerate(source, start=1):
         if source.form == DISQUS:
+            orphans = outside[ORPHAN]
             _read_disqus(element, drafts, outside)
+            if reject is not None and outside[ORPHAN] > orphans:
+                reject(Reject(f"record {number}", "a comment of no thread in the file"))
         elif _name(element) == "item":
             draft = _read_item(element)
             drafts[f"{draft.id} {len(drafts)}"] = draft
+    if reject is not None and source.is_cut:
+        reject(Reject(f"record {number + 1}", "cut off by the file's end"))
     filled = [draft for draft in drafts.values() if draft.posts]
     for draft in drafts.values():
         if not draft.posts:
@@ -101,6 +110,7 @@ class _Elements:
         self.text, self.path = text, path
         self.root = self.form = ""
         self.warnings: list[str] = []
+        self.is_cut = False  # whether the file's end cut one
 
     def __iter__(self) -> Iterator[Any]:
         from lxml import etree
@@ -158,7 +168,8 @@ class _Elements:
         for error in log:
             if match := UNCLOSED.search(error.message):
                 unclosed = match[1].rpartition(":")[2]
-        if unclosed is not None:
+        self.is_cut = unclosed is not None
+        if self.is_cut:
             self.warnings.append("cut off: the file ends before its last element does, and what is whole is read")
         elif errors:
             self.warnings.append(
@@ -207,7 +218,7 @@ def _read_disqus(element: Any, drafts: dict[str | None, Draft], outside: Counter
     reference = element.find("{*}thread")
     draft_found = None if reference is None else drafts.get(reference.get(INTERNAL))
     if draft_found is None:
-        outside["of no thread in the file"] += 1
+        outside[ORPHAN] += 1
         return
     if left_out := _judge_disqus(element):
         draft_found.dropped[left_out] += 1

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from stance.read.exports.comments import (
-    WITHOUT_SHAPE,
     Comment,
     Draft,
     keep_dicts,
@@ -175,7 +174,7 @@ def read_utterances(value: Any) -> Iterator[Draft]:
         root = take_text(keys.get("conversation_id", keys.get("root")))
         draft = drafts.setdefault(root, Draft(root))
         if not isinstance(row, dict):
-            draft.notes[WITHOUT_SHAPE] += 1
+            draft.leave_out()
             continue
         speaker = keys.get("speaker", keys.get("user"))
         draft.add(
