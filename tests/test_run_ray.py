@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import threading
 import time
+from contextlib import chdir
 from pathlib import Path
 
 import psutil
@@ -35,7 +36,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """Two tables of short threads, a broken row in each, and a file that cannot be read."""
+    """Two tables of short threads, a broken row in each, and an empty file, in the folder where we are from then on."""
     folder = tmp_path_factory.mktemp("inputs")
     for name in "ab":
         rows = [
@@ -46,7 +47,8 @@ def inputs(tmp_path_factory):
         ]
         (folder / f"{name}.jsonl").write_text("\n".join([*rows[:30], "{broken", *rows[30:]]) + "\n")
     (folder / "c.csv").write_bytes(b"")
-    return folder
+    with chdir(folder):
+        yield Path()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stance.tagger.batch import make_batch
 from stance.tagger.inference import LENGTHS_BY, find_overflows, judge_rows, make_block, make_ready, pad_length
 from stance.tagger.network import Network, Shape
-from stance.tagger.score import Reader, score_rows
+from stance.tagger.score import Reader, cut_blocks, score_rows
 from stance.tagger.shipped import choose_device, runs_bf16
 
 SHAPE = Shape(vocabulary=300, width=64, layers=3, heads=4, inner=96, positions=256)
@@ -97,7 +97,7 @@ def test_further_sides_take_their_own_tokens_only():
     text = list(range(200, 260))
     alone, twelve = pad_length((text, [])), pad_length((text, [[5]] * 12))
     assert twelve == alone + 12 * 3
-    assert make_block([(text, [[5]] * 12)]).tokens.shape == (1, twelve)
+    assert make_block([(text, [[5]] * 12)], twelve).tokens.shape == (1, twelve)
 
 
 def test_the_sides_of_two_topics_in_one_call(network):
@@ -109,8 +109,35 @@ def test_the_sides_of_two_topics_in_one_call(network):
     np.testing.assert_allclose(np.stack(both.stance)[:, 3:], np.stack(second.stance), **CLOSE)
 
 
+@given(lengths=st.lists(st.integers(1, 300)), budget=st.integers(1, 1000))
+def test_blocks_hold_every_row_once_in_few_shapes(lengths, budget):
+    blocks = list(cut_blocks(lengths, budget))
+    flat = [lengths[index] for block, _ in blocks for index in block]
+    assert sorted(index for block, _ in blocks for index in block) == list(range(len(lengths)))
+    assert flat == sorted(flat)
+    for block, padded in blocks:
+        longest, count = max(lengths[index] for index in block), len(block)
+        assert longest <= padded <= 1.1 * longest
+        assert (padded - longest) % LENGTHS_BY == 0
+        assert count == 1 or padded * count <= budget
+        assert count == budget // padded or count.bit_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("lengths", "budget", "wanted"),
+    [
+        ([], 6, []),
+        ([12] * 23, 84, [(7, 12), (7, 12), (7, 12), (2, 12)]),
+        ([40] * 10 + [100], 448, [(10, 44), (1, 100)]),  # a little more padding makes it full
+        ([40] * 9 + [100], 480, [(8, 40), (2, 100)]),  # nine are neither full nor nearly
+    ],
+)
+def test_blocks_are_full_or_powers_of_two(lengths, budget, wanted):
+    assert [(len(block), padded) for block, padded in cut_blocks(lengths, budget)] == wanted
+
+
 def test_a_block_of_rows():
-    block = make_block([([11, 12, 13], [[21], [31, 32]]), ([14], [[22], [33, 34]])])
+    block = make_block([([11, 12, 13], [[21], [31, 32]]), ([14], [[22], [33, 34]])], 15)
     assert block.tokens[0].tolist() == [101, 21, 102, 101, 31, 32, 102, 101, 11, 12, 13, 102, 0, 0, 0]
     assert block.tokens[1, 7:].tolist() == [101, 14, 102, *[0] * (block.tokens.shape[1] - 10)]
     assert block.positions[0, :12].tolist() == [5, 6, 7, 5, 6, 7, 8, 0, 1, 2, 3, 4]
@@ -132,7 +159,7 @@ def test_what_leaves_the_range_of_numbers_is_judged_by_the_network(kind, factor)
     rows = random_rows(30, seed=4)
     asked = reader(network, kind)
     block = [row for row in rows if len(row[0]) > 0]
-    assert find_overflows(judge_rows(asked.ready, block))
+    assert find_overflows(judge_rows(asked.ready, block, max(map(pad_length, block))))
     scores = score_rows(asked, rows)
     assert np.isfinite(np.stack(scores.stance)).all()
     assert np.isfinite(scores.toxicity).all()

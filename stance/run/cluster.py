@@ -56,7 +56,7 @@ class Done:
     """What became of a part, or of a unit once it is read."""
 
     name: str  # of the part; of a unit its key
-    parts: int | None = None  # of a unit: how many it has; None where it could not be read to its end
+    parts: int | None = None  # of a unit: how many were read
     place: float | None = None  # of a part: so much of its unit is read with it, 0 to 1
     shard: Shard | None = None  # of a part; None: there is none, for this reason
     reason: str = ""
@@ -121,7 +121,7 @@ def stream_done(
     import ray
 
     resources: Any = ray.cluster_resources  # which has no types
-    kind = "GPU" if runs_on_gpu(settings) and resources().get("GPU") else "CPU"
+    kind = "GPU" if may_use_gpu(settings) and resources().get("GPU") else "CPU"
     most = int(resources().get(kind, 1))
     size = most if workers is None or (kind == "GPU" and workers > most) else workers
     with _set_up_ray_data():
@@ -138,7 +138,7 @@ def stream_done(
         )
         done: Dataset = parts.map_batches(
             ShardWriter,
-            fn_constructor_kwargs={"settings": settings, "folder": folder, "tries": tries},
+            fn_constructor_args=(settings, folder, "cuda" if kind == "GPU" else "cpu", tries),
             batch_size=1,
             batch_format="pyarrow",
             # One part at a time: a second in the queue of an actor that dies would count as tried too.
@@ -159,15 +159,14 @@ def read_unit(row: dict[str, bytes], settings: Settings, folder: Path) -> Iterat
     number = 0
     try:
         enter_folder(folder)
-        for item in unit.inputs:
-            if item.sha256 and not item.path.exists():
-                raise StanceError(f"{item.path}: not there on {node()}: put inputs where all nodes see them")
-        for part in read_parts(unit, settings):
+        gone = [item.path for item in unit.inputs if item.sha256 and not item.path.exists()]
+        for part in () if gone else read_parts(unit, settings):
             number += 1
             if part.name not in standing:
                 done = Done(part.name, place=measure_place(part, unit))
                 yield {"part": pickle.dumps(part, pickle.HIGHEST_PROTOCOL), "done": pickle.dumps(done)}
-        end = Done(unit.key, number)
+        reason = f"{gone[0]}: not there on {node()}: put inputs where all nodes see them" if gone else ""
+        end = Done(unit.key, number, reason=reason)
     except StanceError as error:
         end = Done(unit.key, reason=str(error), ends_run=True)
     except Exception as error:  # a night's run must not end with one odd input
@@ -178,8 +177,8 @@ def read_unit(row: dict[str, bytes], settings: Settings, folder: Path) -> Iterat
 class ShardWriter:
     """An actor: it loads the tagger once and makes a shard of each part that it is given."""
 
-    def __init__(self, settings: Settings, folder: Path, tries: Any) -> None:
-        os.environ.update(SINGLE)  # before torch is loaded, which reads it then
+    def __init__(self, settings: Settings, folder: Path, device: str, tries: Any) -> None:
+        os.environ.update(SINGLE, STANCE_DEVICE=device)  # before torch is loaded, which reads some of it then
         from stance.run.cache import open_tagger
 
         self.settings = settings
@@ -236,9 +235,9 @@ def enter_folder(folder: Path) -> None:
         raise StanceError(f"{folder}: not there on {node()}: begin the run where all nodes see it") from error
 
 
-def runs_on_gpu(settings: Settings) -> bool:
-    """Whether the tagger would use a GPU."""
-    return settings.tagger.startswith("hub:")
+def may_use_gpu(settings: Settings) -> bool:
+    """Whether the tagger runs here and would use a GPU."""
+    return not settings.tagger.startswith("openai:") and os.environ.get("STANCE_DEVICE") != "cpu"
 
 
 @contextmanager

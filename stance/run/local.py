@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import threading
 import traceback
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
 TRIES = 2  # of a part whose worker dies
 MOST_STILLBORN = 3  # workers in a row that die before they have their tagger
 PATIENCE = 5.0  # seconds that a worker has to end by itself
+# How the system, the loader of libraries and torch say it.
+NO_MEMORY = re.compile(r"allocate memory|not enough memory|failed to map segment|bad_alloc")
 # One thread a worker: a text's answer then does not depend on how work is cut, and the cores are full anyway.
 SINGLE = {
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1"),
     "TOKENIZERS_PARALLELISM": "false",
+    # oneDNN keeps 1,024 kernels by itself, of 50 to 300 kB each; with so few, memory stays flat and no time is lost.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
 }
 
 
@@ -211,7 +216,10 @@ def work_alone(pipe: Connection, settings: Settings) -> None:
         tagger.hear = pipe.send
         pipe.send(None)
         while True:
-            part: Part = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the process that started this one
+            try:
+                part: Part = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from the process that started this one
+            except MemoryError:
+                os._exit(1)
             answer = try_part(part, settings, tagger)
             pipe.send(answer)
 
@@ -222,9 +230,9 @@ def try_part(part: Part, settings: Settings, tagger: CachedTagger) -> Shard | st
         return write_part(part, settings, tagger)
     except StanceError as error:
         return str(error)
-    except MemoryError:
-        os._exit(1)  # a fresh process may have enough
     except Exception as error:  # a night's run must not end with one odd part
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            os._exit(1)  # a fresh process may have enough
         return _describe(part, error)
 
 

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from stance.tagger.network import Layer, Network
 
 TOKENS_A_BLOCK = 1024  # what the products make of more leaves a core's cache before it is used
-# oneDNN prepares every new shape for a millisecond and keeps that: by fours there are few, and memory stays flat.
+# oneDNN prepares every new shape for a millisecond and keeps it, in half a megabyte: so there are to be few.
 LENGTHS_BY = 4
+TOKENS_BY = 32
+ROWS_BY = 16  # of the heads' input
 # Values are this small so that a sum over all positions overflows only where one of its parts did.
 SMALL = 2.0**-10
 SUM_COLUMNS = 8  # beside the values of a head; the first is the sum, the others keep the products' rows aligned
@@ -169,13 +171,13 @@ def pad_length(row: Row) -> int:
     return -(-(len(text) + 2) // LENGTHS_BY) * LENGTHS_BY + sum(len(side) + 2 for side in sides)
 
 
-def make_block(rows: Sequence[Row]) -> Block:
-    """Rows whose sides have the same lengths, side by side, padded to the longest text or a little over."""
+def make_block(rows: Sequence[Row], length: int) -> Block:
+    """Rows whose sides have the same lengths, padded to a length that is at least each one's ``pad_length``."""
     lengths = np.array([len(text) + 2 for text, _ in rows])
     edges = np.cumsum([0, *(len(side) + 2 for side in rows[0][1])]).tolist()
     sides = tuple(pairwise(edges))
     text = edges[-1]
-    places = np.arange(-(-int(lengths.max()) // LENGTHS_BY) * LENGTHS_BY)
+    places = np.arange(length - text)
     inside = places < lengths[:, None]  # (B, longest text)
     tokens = np.zeros((len(rows), text + len(places)), np.int64)
     positions = np.zeros_like(tokens)
@@ -189,63 +191,67 @@ def make_block(rows: Sequence[Row]) -> Block:
     return Block(torch.from_numpy(tokens), torch.from_numpy(positions), torch.from_numpy(kept), sides, lengths)
 
 
-def judge_rows(ready: Ready, rows: Sequence[Row]) -> Judged:
-    """The logits of rows whose sides have the same lengths."""
-    block = make_block(rows)
+def judge_rows(ready: Ready, rows: Sequence[Row], length: int) -> Judged:
+    """The logits of rows whose sides have the same lengths; ``length`` as in ``make_block``."""
+    block = make_block(rows, length)
     with torch.inference_mode():
-        hidden = encode(ready, block)
-        text, members = hidden[:, block.text :], block.kept[:, block.text :].to(ready.kind)
-        sums = torch.bmm(members[:, None], text)[:, 0].float()
-        means = (sums / torch.from_numpy(block.lengths)[:, None]).to(ready.kind)
+        flat = encode(ready, block)
+        count = len(rows)
+        hidden = flat[: count * length].view(count, length, -1)
+        text = hidden[:, block.text :]
+        # Row by row: a sum over padding too would add in another order, and the last bit would depend on the padding.
+        means = torch.stack([row[:own].mean(0) for row, own in zip(text, block.lengths.tolist(), strict=True)])
         pooled = torch.cat([text[:, 0], means], dim=-1)  # (B, 2W)
         about = [torch.cat([hidden[:, start], hidden[:, start:end].mean(1)], -1) for start, end in block.sides]
-        shape = (len(rows), len(about), len(STANCES))
+        shape = (count, len(about), len(STANCES))
         stance = ask_head(ready, "stance", torch.stack(about, 1).flatten(0, 1)) if about else torch.zeros(0)
-        tokens = multiply(ready.token_head, text.flatten(0, 1)).float().view(text.shape[:2]).numpy()
+        tokens = multiply(ready.token_head, flat)[: count * length].float().view(count, length)[:, block.text :].numpy()
         return Judged(
             stance.reshape(shape).numpy(),
             ask_head(ready, "toxicity", pooled).numpy(),
             ask_head(ready, "sentiment", pooled).numpy(),
             ask_head(ready, "mention", pooled).numpy(),
-            [row[1 : length - 1] for row, length in zip(tokens, block.lengths.tolist(), strict=True)],
+            [row[1 : own - 1] for row, own in zip(tokens, block.lengths.tolist(), strict=True)],
         )
 
 
 def ask_head(ready: Ready, name: str, hidden: Tensor) -> Tensor:
     """(rows, 2W) -> (rows, labels) float32."""
     first, second = ready.heads[name]
-    return multiply(second, functional.gelu(multiply(first, hidden))).float()
+    wide = functional.pad(hidden, (0, 0, 0, -len(hidden) % ROWS_BY))
+    return multiply(second, functional.gelu(multiply(first, wide))).float()[: len(hidden)]
 
 
 def encode(ready: Ready, block: Block) -> Tensor:
-    """(B, L, W): the last hidden state of every token."""
+    """(B * L or a little over, W): the last hidden state of every token; what is over is noise."""
     rows, length = block.tokens.shape
-    hidden = functional.embedding(block.tokens, ready.token_embedding)
-    hidden += functional.embedding(block.positions, ready.position_embedding)
-    hidden = normalise(ready.embedding_norm, hidden).to(ready.kind).flatten(0, 1)  # (B * L, W)
-    size = hidden.shape[1] // ready.attention_heads
+    count, width, heads = rows * length, ready.token_embedding.shape[1], ready.attention_heads
+    size = width // heads
+    embedded = functional.embedding(block.tokens, ready.token_embedding)
+    embedded += functional.embedding(block.positions, ready.position_embedding)
+    embedded = normalise(ready.embedding_norm, embedded).flatten(0, 1)
+    hidden = functional.pad(embedded, (0, 0, 0, -count % TOKENS_BY)).to(ready.kind)
     kept = block.kept.to(ready.kind)[:, None, :, None]
-    # Written over by each layer: queries and keys, and values beside the column that sums.
-    pair = torch.empty((2, rows, ready.attention_heads, length, size), dtype=ready.kind)
-    values = torch.zeros((rows, ready.attention_heads, length, size + SUM_COLUMNS), dtype=ready.kind)
+    # Written over by each layer: queries and keys, values beside the column that sums, and what attention gathers.
+    pair = torch.empty((2, rows, heads, length, size), dtype=ready.kind)
+    values = torch.zeros((rows, heads, length, size + SUM_COLUMNS), dtype=ready.kind)
     values[..., size : size + 1] = kept * SMALL
-    seen = see_sides(block, ready.kind)
-    context = torch.empty((rows, length, ready.attention_heads, size), dtype=ready.kind)
+    gathered = torch.zeros_like(hidden)
+    context = gathered[:count].view(rows, length, heads, size)
+    start, seen = block.text, see_sides(block, ready.kind)
     for layer in ready.layers:
-        mixed = multiply(layer.query_key_value, hidden).view(rows, length, 3, ready.attention_heads, size)
+        mixed = multiply(layer.query_key_value, hidden)[:count].view(rows, length, 3, heads, size)
         mixed = mixed.permute(2, 0, 3, 1, 4)  # (3, B, heads, L, size)
         torch.mul(mixed[:2], kept, out=pair)  # a padding token's key is 0, lest it overflow
         torch.mul(mixed[2], kept, out=values[..., :size])
         query, key, value = pair[0].flatten(0, 1), pair[1].flatten(0, 1), values.flatten(0, 1)
-        start = block.text
         attend(query[:, start:], key[:, start:], value[:, start:], None, context[:, start:])
         if start:
             attend(query[:, :start], key, value, seen, context[:, :start])
-        hidden = multiply_add(layer.attention_out, context.view(rows * length, -1), hidden)
-        hidden = normalise(layer.attention_norm, hidden)
+        hidden = normalise(layer.attention_norm, multiply_add(layer.attention_out, gathered, hidden))
         inner = multiply_gelu(layer.expand, hidden)
         hidden = normalise(layer.output_norm, multiply_add(layer.contract, inner, hidden))
-    return hidden.view(rows, length, -1)
+    return hidden
 
 
 def see_sides(block: Block, kind: torch.dtype) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY
 from stance.tagger.batch import Row, batches_by_length, cut_windows, make_batch, row_length
-from stance.tagger.inference import TOKENS_A_BLOCK, Judged, Ready, find_overflows, judge_rows, pad_length
+from stance.tagger.inference import LENGTHS_BY, TOKENS_A_BLOCK, Judged, Ready, find_overflows, judge_rows, pad_length
 from stance.tagger.network import Batch, Logits, Network
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stance.tagger.words import Words
 
 MOST_SIDE_TOKENS = 32
+MOST_STRETCHED = 1.1  # times its longest row, a block
 TOKENS_ON_GPU = 65_536  # a batch: enough to keep a large GPU busy
 
 
@@ -116,9 +117,9 @@ def judge_blocks(reader: Reader, rows: Sequence[Row]) -> Iterator[tuple[list[int
     for index, (_, sides) in enumerate(rows):
         groups.setdefault(tuple(map(len, sides)), []).append(index)
     for group in groups.values():
-        for places in batches_by_length([pad_length(rows[index]) for index in group], TOKENS_A_BLOCK):
+        for places, length in cut_blocks([pad_length(rows[index]) for index in group], TOKENS_A_BLOCK):
             indices = [group[place] for place in places]
-            judged = judge_rows(reader.ready, [rows[index] for index in indices])
+            judged = judge_rows(reader.ready, [rows[index] for index in indices], length)
             overflows = find_overflows(judged)
             if overflows:
                 fine = [place for place in range(len(indices)) if place not in overflows]
@@ -127,6 +128,28 @@ def judge_blocks(reader: Reader, rows: Sequence[Row]) -> Iterator[tuple[list[int
                 yield indices, judged
             for place in overflows:  # alone, so that the answer does not depend on the neighbours
                 yield [indices[place]], judge_plainly(reader, [rows[indices[place]]])
+
+
+def cut_blocks(lengths: Sequence[int], budget: int) -> Iterator[tuple[list[int], int]]:
+    """Indices in order of length and the length to pad them to; at most ``budget`` tokens a block, or one row.
+
+    A block has as many rows as the budget lets rows of its length be, or else a power of two: few shapes. Where a
+    little more padding makes it a full one, it gets that.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
+    start = 0
+    while start < len(order):
+        count = 1
+        while start + count < len(order) and lengths[order[start + count]] * (count + 1) <= budget:
+            count += 1
+        longest = lengths[order[start + count - 1]]
+        stretched = longest + (budget // count - longest) // LENGTHS_BY * LENGTHS_BY
+        if longest <= stretched <= longest * MOST_STRETCHED and budget // stretched == count:
+            yield order[start : start + count], stretched
+        else:
+            count = 2 ** (count.bit_length() - 1)
+            yield order[start : start + count], lengths[order[start + count - 1]]
+        start += count
 
 
 def judge_plainly(reader: Reader, rows: Sequence[Row]) -> Judged:

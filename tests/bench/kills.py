@@ -46,7 +46,7 @@ SHARD_SIZE = 1000
 FILES = 20  # dumps that the posts are in
 LEAST_SECONDS = 0.5  # before a kill
 EARLY = 0.2  # share of the kills that come before a shard can stand
-ENDING_SECONDS = 60  # that workers may take to see that they are alone
+ENDING_SECONDS = 120  # that workers may take to see that they are alone; two small agents of Ray take 60
 OF_A_PART = ("tags", "threads", "rejects")
 
 
@@ -217,12 +217,12 @@ def wait_for_workers(process: subprocess.Popen[bytes], output: Path | None = Non
     raise NotSoError("no workers within a minute")
 
 
-def list_workers(below: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Those that have loaded a tagger, by their memory."""
+def list_workers(below: Sequence[psutil.Process], least: float = 150e6) -> list[psutil.Process]:
+    """Those that have loaded a tagger, by their memory (bytes)."""
     found = []
     for process in below:
         with suppress(psutil.NoSuchProcess):
-            if process.memory_info().rss > 150e6:
+            if process.memory_info().rss > least:
                 found.append(process)
     return found
 
@@ -260,12 +260,11 @@ def count_failures(printed: str, code: int) -> int:
 
 
 def kill_until_failed(process: subprocess.Popen[bytes]) -> None:
-    """Kill every worker that works, for as long as two lives of the same part take."""
+    """Kill workers as soon as they are at a part, which takes more memory, until some have had a part tried before."""
     killed: set[int] = set()
-    while process.poll() is None and len(killed) < 4:
-        for worker in list_workers(watching.list_below(process.pid)):
+    while process.poll() is None and len(killed) < 12:
+        for worker in list_workers(watching.list_below(process.pid), 320e6):
             if worker.pid not in killed:
-                time.sleep(0.3)  # it is at its part by now
                 with suppress(psutil.NoSuchProcess):
                     worker.kill()
                 killed.add(worker.pid)

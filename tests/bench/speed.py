@@ -133,7 +133,9 @@ def openvino(kind: str) -> Callable[[Network], Run]:
     def make(network: Network) -> Run:
         import openvino as ov
 
-        model = ov.convert_model(Flat(network), example_input=tuple(fields_of(EXAMPLE)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = ov.convert_model(Flat(network), example_input=tuple(fields_of(EXAMPLE)))
         hints = {"INFERENCE_PRECISION_HINT": kind, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
         request = ov.Core().compile_model(model, "CPU", {**hints, "PERFORMANCE_HINT": "LATENCY"})
 
