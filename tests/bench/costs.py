@@ -6,9 +6,15 @@ a share of the published rate; the slower of what one process reads and what all
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from stance.run.cache import MOST_BYTES
 
 SIZES = (10**6, 10**8, 10**10)
 HOUR, DAY = 3600.0, 86400.0
@@ -247,9 +253,13 @@ def _write_estimates(rates: Rates, prices: Prices) -> str:
             f"| 10^{len(str(one.posts)) - 1} | {one.place} | {mark}{show_time(one.seconds)} | {one.core_hours:,.1f} | "
             f"{one.dollars:,.2f} | {one.slowest} |"
         )
-    lines += ["", "| posts | tables | cache of answers | writing the tables, one disk |", "| --- | --- | --- | --- |"]
+    lines += [
+        "",
+        "| posts | tables | cache of answers, a machine | writing the tables, one disk |",
+        "| --- | --- | --- | --- |",
+    ]
     for posts in SIZES:
-        tables, cache = posts * rates.table_bytes, posts * rates.cache_bytes
+        tables, cache = posts * rates.table_bytes, min(posts * rates.cache_bytes, MOST_BYTES)
         cells = (show_bytes(tables), show_bytes(cache), show_time(tables / rates.disk))
         lines.append(f"| 10^{len(str(posts)) - 1} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -268,7 +278,7 @@ def _write_changes(rates: Rates) -> str:
   dump, which is sorted by thread before its first post is tagged, the input is to be split into files and shared out
   (`--shard i/n`, or Ray, where each unit is read on its own). A GPU waits for the rest of the work: it takes what
   {fed:,.0f} cores prepare, so language detection, linking, tokenising and tables come next, not the network.
-  `--no-cache` where few texts repeat: the cache then holds {show_bytes(10**8 * rates.cache_bytes)} for nothing.
+  The cache takes no more answers once it has {show_bytes(MOST_BYTES)}; where few texts repeat, `--no-cache`.
 - **10^10**: a cluster. Inputs as many files on storage that all nodes reach ({show_time(dumps)} of reading on one core
   otherwise), {show_bytes(10**10 * rates.table_bytes)} of tables in {10**10 // 10_000:,} shards of 10,000 posts:
   `--shard-size 200000` keeps the number of files within what a file system and a reader of Parquet like, and tables in

@@ -404,8 +404,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "stance-scale")
     parser.add_argument("--rates", type=Path, help="JSON of the figures; else rates.json in the folder")
     parser.add_argument("--report", type=Path, help="write the report here")
-    parser.add_argument("--core-hour", type=float, default=costs.Prices.core_hour, help="dollars, an assumption")
-    parser.add_argument("--gpu-hour", type=float, default=costs.Prices.gpu_hour, help="dollars, an assumption")
+    parser.add_argument("--core-hour", type=float, default=costs.Prices().core_hour, help="dollars, an assumption")
+    parser.add_argument("--gpu-hour", type=float, default=costs.Prices().gpu_hour, help="dollars, an assumption")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     given.rates = given.rates or given.folder / "rates.json"
