@@ -242,7 +242,9 @@ def try_memory(trial: Trial, undisturbed: Path) -> str:
     while process.poll() is None and not count_shards(output):
         time.sleep(0.02)
     kill_until_failed(process)
-    printed = process.communicate()[0].decode()
+    lines = process.communicate()[0].decode().splitlines()
+    # A worker that is killed while it opens the cache may leave it locked for a moment; another goes on without it.
+    printed = "\n".join(line for line in lines if "the cache fails" not in line)
     failures = count_failures(printed, process.returncode)
     check(failures and printed.count("died twice") == failures, f"other lines than of workers:\n{printed[-2000:]}")
     run_to_end(trial, output)
