@@ -386,13 +386,13 @@ def test_calibration_finds_the_temperature_that_was_put_in():
 
 
 def test_each_head_is_calibrated_on_the_texts_that_know_it(data, tiny_tagger):
-    write_set(data, "stance/ruw", [{"split": "dev", "text": "a", "target": "T", "label": "none"}])
+    write_set(data, "stance/ruw", [{"split": "dev", "text": "a", "target": "T", "label": "favor"}])
     rows = [{"split": split, "text": f"{split} good", "label": "positive"} for split in ("train", "dev", "test")]
     write_set(data, "sentiment/goemotions", rows)
     left_out = []
     others = list(read_others(data, left_out.append))
     assert [(example.text, example.sides, example.sentiment) for example in others] == [
-        ("a", (("T", 2),), None),
+        ("a", (("T", 0),), None),
         ("dev good", (), 2),
     ]
     assert len(left_out) == 3

@@ -206,7 +206,8 @@ def work_alone(pipe: Connection, settings: Settings) -> None:
     os.environ.update(SINGLE)  # before torch is loaded, which reads it then
     from stance.run.cache import open_tagger
 
-    with suppress(BrokenPipeError, EOFError):
+    # The main process may go at any moment, with messages unread in the pipe, and Ctrl-C is its business.
+    with suppress(EOFError, OSError, KeyboardInterrupt):
         try:
             tagger = open_tagger(settings)
         except StanceError as error:
