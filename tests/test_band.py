@@ -16,8 +16,7 @@ from stance.estimate.judged import Judged, Quantity
 from stance.examples import Example
 from stance.measure.confusions import count_confusions, give_labels
 from stance.records import STANCES
-from stance.tagger import SHIPPED, Predictions, Thresholds, models_folder
-from stance.tagger.shipped import hash_folder
+from stance.tagger import SHIPPED, Predictions, Thresholds, hash_folder, models_folder
 from stance.train.card import add_confusions, metric_rows
 
 TOXIC = Quantity("toxicity", "any", "toxic")

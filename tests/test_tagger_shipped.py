@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
-from stance.tagger import load_tagger, models_folder
+from stance.tagger import hash_folder, load_tagger, models_folder
 from stance.tagger.batch import cut_windows
 from stance.tagger.score import join_windows
-from stance.tagger.shipped import LABELS, hash_folder, join_tokens, load_folder, save_folder
+from stance.tagger.shipped import LABELS, join_tokens, load_folder, save_folder
 
 TEXTS = ("The war is bad.", "we love peace, and the army!", "", "stop " * 100, "#Armenia 1:0 @bob http://a.example")
 SIDES = ("Armenia", "Azerbaijan", "Russia", "the North")

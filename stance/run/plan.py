@@ -20,12 +20,11 @@ from stance.read.corpus import is_corpus
 from stance.read.source import decode_name
 from stance.records import StanceError, Topic
 from stance.run.digests import find_digests, list_content
-from stance.tagger import load_tagger, models_folder
+from stance.tagger import find_folder, hash_folder, load_tagger
 
 BYTES_A_POST = 400  # of an input, about: for cutting inputs into units before they are read
 KEY_DIGITS = 16
 MARK_DIGITS = 8  # of a path's hash, where its name alone would not do
-OF_A_TAGGER = ("tagger.json", "model.safetensors", "tokenizer.json")  # as stance.tagger.shipped.hash_folder, no torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +72,21 @@ def make_settings(
     """The settings of a run. StanceError where there is no such tagger."""
     from stance import __version__
 
-    folder = find_tagger(tagger)
+    folder = find_folder(tagger)
     digest = load_tagger(tagger).sha256 if folder is None else hash_tagger(folder)
-    reading = {name: value for name, value in asdict(replace(options, reject=None)).items() if name != "reject"}
+    reading = asdict(replace(options, reject=None))
     parts = (digest, asdict(topic), __version__, reading, shard_size)
     fingerprint = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     name = tagger if folder is None else str(folder.absolute())
     return Settings(output, topic, name, options, shard_size, cache, digest, fingerprint)
 
 
-def find_tagger(name: str) -> Path | None:
-    """The folder of a tagger that is one; None for a tagger that only loading it can tell of."""
-    shipped = models_folder() / name
-    if Path(name).is_dir():
-        return Path(name)
-    return shipped if name.strip("./") and shipped.is_dir() else None
-
-
 def hash_tagger(folder: Path) -> str:
     """The ``sha256`` of the tagger in a folder, which is not loaded for it."""
-    digest = hashlib.sha256()
     try:
-        for name in OF_A_TAGGER:
-            digest.update((folder / name).read_bytes())
+        return hash_folder(folder)
     except OSError:
         return load_tagger(folder).sha256  # says what is wrong with it
-    return digest.hexdigest()
 
 
 def find_inputs(paths: Sequence[Path], output: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHIPPED = "minilm-l6"  # the folder in models/ that is used where none is named
+DECISIVE = ("tagger.json", "model.safetensors", "tokenizer.json")  # files of a folder that decide what it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,22 @@ def models_folder() -> Path:
     return checkout if (package.parent / "pyproject.toml").is_file() and checkout.is_dir() else package / "models"
 
 
+def find_folder(name: str | Path) -> Path | None:
+    """The folder of a tagger that is one, or of a shipped one by name; None where there is none."""
+    if Path(name).is_dir():
+        return Path(name)
+    shipped = models_folder() / str(name)
+    return shipped if str(name).strip("./") and shipped.is_dir() else None
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over the files that decide what the tagger says."""
+    digest = hashlib.sha256()
+    for name in DECISIVE:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
 def load_tagger(name: str | Path = SHIPPED) -> Tagger:
     """The tagger in a folder, a shipped one by name, ``hub:NAME`` or ``openai:URL#MODEL``.
 
@@ -77,9 +95,8 @@ def load_tagger(name: str | Path = SHIPPED) -> Tagger:
         return load_chat(rest)
     from stance.tagger.shipped import load_folder
 
-    shipped = models_folder() / str(name)
-    folder = shipped if str(name).strip("./") and shipped.is_dir() and not Path(name).is_dir() else Path(name)
-    if not folder.is_dir():
+    folder = find_folder(name)
+    if folder is None:
         known = ", ".join(sorted(path.name for path in models_folder().glob("*") if path.is_dir())) or "none"
         raise StanceError(f"{name}: no such tagger: name a model folder, a shipped tagger ({known}), hub: or openai:")
     return load_folder(folder)

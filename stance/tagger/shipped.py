@@ -6,7 +6,6 @@ in bf16; ``tokenizer.json`` the vocabulary; ``metrics.json`` what it scored and 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 
 from stance.records import SENTIMENTS, STANCES, TOXICITY, StanceError
-from stance.tagger import Predictions, Thresholds
+from stance.tagger import DECISIVE, Predictions, Thresholds, hash_folder
 from stance.tagger.batch import load_tokenizer
 from stance.tagger.inference import make_ready
 from stance.tagger.network import Network, Shape
@@ -179,7 +178,7 @@ def load_folder(folder: Path) -> FolderTagger:
     from safetensors.torch import load_file
 
     remedy = "restore the folder (git checkout, or install threadstance again)"
-    for name in ("tagger.json", "model.safetensors", "tokenizer.json"):
+    for name in DECISIVE:
         if not (folder / name).is_file():
             raise StanceError(f"{folder / name}: missing from the tagger's folder: {remedy}")
     try:
@@ -254,11 +253,3 @@ def save_folder(folder: Path, settings: Settings, network: Network, tokenizer: T
     weights = {name: value.to(torch.bfloat16).contiguous() for name, value in network.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-
-
-def hash_folder(folder: Path) -> str:
-    """SHA-256 over the files that decide what the tagger says."""
-    digest = hashlib.sha256()
-    for name in ("tagger.json", "model.safetensors", "tokenizer.json"):
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
